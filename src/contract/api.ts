@@ -1,0 +1,150 @@
+// The socket's paths, replies and requests: what every door speaks. Types only, so that light doors can import it.
+// Keys are stable; `--json` prints these replies as they are. Documented in docs/api.md.
+import type { ConfigIssue, ConfigValue } from '../domain/config.ts';
+import type { ErrorCode } from '../domain/error.ts';
+import type { MachinePhase } from '../domain/machine.ts';
+import type { Event, PoolSize } from '../domain/plan.ts';
+
+/** Sent as header `hostler-api` both ways. A server takes its own version and the one before; no header means the current one. */
+export const API_VERSION = 1;
+export const API_HEADER = 'hostler-api';
+
+/** Bodies above this are refused with `too-large`: a create carries at most some hundred options. */
+export const MAX_BODY_BYTES = 256 * 1024;
+
+export type ErrorReply = { error: { code: ErrorCode; message: string; where: string | null } };
+
+/** POST /v1/leases. The reply is a stream of LeaseEvent lines (application/x-ndjson) that the server ends. */
+export type LeaseRequest = {
+  name: string;
+  driver: string;
+  /** `amazonec2-region=eu-central-1` …, as given, without the leading dashes. */
+  options: readonly string[];
+  /** Absolute MACHINE_STORAGE_PATH. */
+  store: string;
+  pid: number;
+  runnerPid: number;
+};
+
+export type LeaseEvent =
+  /** Sent at once, when place or reason change, and every 15 s as a sign of life. */
+  | { event: 'waiting'; pool: string; place: number; reason: string }
+  /** The files of the machine's folder by name; write them, POST …/commit, rename, exit 0. */
+  | { event: 'granted'; pool: string; machine: string; url: string; files: Readonly<Record<string, string>> }
+  | { event: 'failed'; code: ErrorCode; message: string };
+
+/** GET /v1/leases → `{ leases }`. */
+export type LeaseReply = {
+  name: string;
+  pool: string;
+  machine: string | null;
+  state: 'waiting' | 'granted' | 'held' | 'busy';
+  /** ISO 8601. */
+  since: string;
+  /** From create to hand-over, or until now while it waits. */
+  waited_s: number;
+  runner_pid: number | null;
+  jobs: readonly { id: string; url: string | null }[];
+  place: number | null;
+};
+
+/** GET /v1/machines → `{ machines }`. */
+export type MachineReply = {
+  id: string;
+  pool: string;
+  phase: MachinePhase;
+  instance: string | null;
+  type: string;
+  zone: string | null;
+  market: 'spot' | 'on-demand';
+  address: string | null;
+  builds: number;
+  lease: string | null;
+  /** ISO 8601: when the phase began. */
+  since: string;
+  created: string;
+  image: string | null;
+  /** Reason code of its ending, or null. */
+  ending: string | null;
+  failure: string | null;
+  healthy: boolean;
+};
+
+/** GET /v1/pools → `{ pools }`. */
+export type PoolReply = {
+  id: string;
+  runner: string;
+  region: string;
+  type: string;
+  market: 'spot' | 'on-demand';
+  limit: number;
+  paused: boolean;
+  draining: boolean;
+  idle_count: number;
+  /** `base` or the period as written. */
+  period: string;
+  next_change: string | null;
+  machines: Readonly<Record<MachinePhase, number>>;
+  size: PoolSize | null;
+  /** What rests after failures: next try and why. */
+  rests: readonly {
+    what: string;
+    kind: string;
+    code: string;
+    message: string;
+    until: string;
+    failures: number;
+  }[];
+};
+
+/** GET /v1/plan. */
+export type PlanReply = {
+  at: string | null;
+  wake_at: string | null;
+  pools: readonly (PoolSize & { lines: readonly string[] })[];
+  actions: readonly string[];
+};
+
+/** GET /v1/events?after=&limit=&pool=&machine=&lease= → `{ events }`. */
+export type EventReply = Omit<Event, 'at'> & { at: string };
+
+/** GET /v1/status. */
+export type StatusReply = {
+  version: string;
+  pid: number;
+  started: string;
+  state_dir: string;
+  owner: string;
+  manager: string;
+  config_files: readonly string[];
+  config_loaded: string;
+  config_error: string | null;
+  warnings: readonly ConfigIssue[];
+  last_tick: string | null;
+  ticks: number;
+  sources: readonly {
+    source: string;
+    state: 'fresh' | 'stale' | 'failed';
+    age_s: number | null;
+    why: string | null;
+  }[];
+  ec2_calls: Readonly<Record<string, number>>;
+  pools: readonly PoolReply[];
+  waiting: number;
+};
+
+/** GET /v1/config → `{ values, warnings }`. */
+export type ConfigReply = { values: readonly ConfigValue[]; warnings: readonly ConfigIssue[] };
+
+/** GET /v1/machines/ID: the record and its history. */
+export type MachineDetailReply = { machine: MachineReply; events: readonly EventReply[] };
+
+/** POST /v1/cleanup. */
+export type CleanupReply = {
+  terminated: readonly string[];
+  kept: readonly { instance: string; why: string }[];
+  left: number;
+};
+
+/** POST /v1/machines/ID/retire, /v1/pools/ID/{pause,resume,drain}, /v1/reload, DELETE /v1/leases/NAME. */
+export type DoneReply = { done: true; message: string };

@@ -1,0 +1,55 @@
+// Lease: one runner's hold on a machine, from `docker-machine create` to the folder's end.
+// Trap: a lease that was committed is the runner's; only the runner's `rm`, a person, or proof that nobody holds it ends it.
+import type { DurationMs, EpochMs } from './units.ts';
+
+/** waiting: no machine yet · granted: machine chosen, door not yet done · held: the folder stands, the runner has it. */
+export type LeaseState = 'waiting' | 'granted' | 'held';
+
+/** A job as the labels of its containers name it. */
+export type JobSeen = { id: string; url: string | null; seenAt: EpochMs };
+
+export type Lease = {
+  /** The docker-machine name the runner chose. */
+  name: string;
+  pool: string;
+  state: LeaseState;
+  machine: string | null;
+  /** When the create came. */
+  since: EpochMs;
+  grantedAt: EpochMs | null;
+  heldAt: EpochMs | null;
+  /** Folder of MACHINE_STORAGE_PATH that the door named. */
+  store: string;
+  /** The process that called the door: gitlab-runner, or a person's shell. */
+  runnerPid: number | null;
+  /** Last `url` the door answered: the runner is about to use the host. */
+  urlAt: EpochMs | null;
+  /** Last `config` the door answered. */
+  configAt: EpochMs | null;
+  /** Containers with the runner's labels at the last look. */
+  containers: number;
+  /** When containers were last seen; null = never in this lease. */
+  containersAt: EpochMs | null;
+  /** When the last look at the host's containers succeeded. */
+  lookedAt: EpochMs | null;
+  /** Distinct jobs seen in this lease, oldest first, the last 100. */
+  jobs: readonly JobSeen[];
+};
+
+/** After `url` the runner starts its first container within seconds; a minute covers a slow image pull's start (helper image first). */
+export const BUSY_GRACE_MS: DurationMs = 60_000;
+
+/**
+ * Whether a job uses the machine: from the runner's `url` until its containers came and went, or a later `config`
+ * without `url` (design §4). Without any look at the host the answer stays busy: missing data never frees a host.
+ */
+export function isBusy(lease: Lease, now: EpochMs): boolean {
+  if (lease.state !== 'held') return lease.state === 'granted';
+  if (lease.containers > 0) return true;
+  if (lease.urlAt === null) return false;
+  if (lease.configAt !== null && lease.configAt > lease.urlAt && now - lease.configAt > BUSY_GRACE_MS)
+    return false;
+  const cameAndWent = lease.containersAt !== null && lease.containersAt >= lease.urlAt;
+  const looked = lease.lookedAt !== null && lease.lookedAt > (lease.containersAt ?? 0);
+  return !(cameAndWent && looked);
+}

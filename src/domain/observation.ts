@@ -1,0 +1,70 @@
+// Everything one tick saw. The planner gets this and nothing else, so a plan can be replayed from it.
+import type { PoolSpec } from './config.ts';
+import type { Instance } from './instance.ts';
+import type { Launch } from './launch.ts';
+import type { Lease } from './lease.ts';
+import type { Machine } from './machine.ts';
+import type { Rest } from './outcome.ts';
+import type { DurationMs, EpochMs } from './units.ts';
+
+/** A source with its age: fresh now, stale (last good view kept), or failed with nothing to show. */
+export type Source<T> =
+  | { kind: 'fresh'; value: T; at: EpochMs }
+  | { kind: 'stale'; value: T; at: EpochMs; why: string }
+  | { kind: 'failed'; why: string };
+
+/** What the loop remembers of a pool between ticks; stored, so that a restart goes on with it. */
+export type PoolMemory = {
+  pool: string;
+  /** Idle machines wanted beyond IdleCount because handed ones turned busy at once (design §5). */
+  reserve: number;
+  reserveAt: EpochMs;
+  /** A person paused it: no launches, no retirements. */
+  paused: boolean;
+  /** A person drains it: no launches, no new leases, idle machines end. */
+  draining: boolean;
+};
+
+export type PoolView = {
+  spec: PoolSpec;
+  memory: PoolMemory;
+  /** 90th percentile of the boots seen, launch to ready; a default before the first. */
+  bootP90Ms: DurationMs;
+};
+
+/** Calls that may go out now, by site (from the adapter's token buckets). */
+export type CallBudget = {
+  /** RunInstances calls. */
+  launches: number;
+  /** Instances that launches may bring (EC2's resource tokens). */
+  instances: number;
+};
+
+export type Observation = {
+  now: EpochMs;
+  pools: readonly PoolView[];
+  /** The runner's `concurrent` over all pools. */
+  concurrent: number;
+  /** max_machines over all pools; 0 = none. */
+  maxMachines: number;
+  /** This installation's identity; instances of another manager are left alone. */
+  owner: string;
+  manager: string;
+  /** Adopt other managers' machines of this owner. */
+  takeover: boolean;
+  /** All but `gone`. */
+  machines: readonly Machine[];
+  leases: readonly Lease[];
+  /** Intents whose outcome is not known yet. */
+  launches: readonly Launch[];
+  rests: readonly Rest[];
+  /** By site key: every instance that carries our owner tag, terminated ones included while EC2 shows them. */
+  instances: ReadonlyMap<string, Source<readonly Instance[]>>;
+  budgets: ReadonlyMap<string, CallBudget>;
+  /** Instances of this manager without a record, and when they were first seen so. */
+  orphansSeen: ReadonlyMap<string, EpochMs>;
+  /** Retirements are frozen until then (after a clock jump); 0 = not frozen. */
+  frozenUntil: EpochMs;
+  /** Hash of the launch-relevant options now, by pool; a machine with another spec has drifted. null = unknown now. */
+  currentSpecs: ReadonlyMap<string, string | null>;
+};

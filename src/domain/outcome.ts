@@ -1,0 +1,40 @@
+// What an EC2 call can come to, in a few named kinds. adapters/aws/errors.ts maps codes to these; the planner knows only these.
+
+export type OutcomeKind =
+  | 'insufficient-capacity' // no such capacity now: this offering rests some minutes
+  | 'price' // our cap is below the market
+  | 'quota' // vCPU, instance or volume quota: resting until usage falls
+  | 'throttled' // EC2 asks for fewer calls: everything slows down
+  | 'subnet-full' // no free addresses
+  | 'unsupported' // this type or market is not offered there: rests for hours
+  | 'batch-too-big' // halve the batch, at once
+  | 'denied' // credentials or permissions: no retry before a reload or a long while
+  | 'invalid' // the request itself is wrong (options, AMI, subnet): a configuration error
+  | 'not-found' // the instance is not known to EC2
+  | 'token-mismatch' // same token, other parameters: our bug
+  | 'token-ended' // the token's instances are terminated already
+  | 'protected' // termination protection or a wrong state: look again
+  | 'unknown'; // lost answer, internal error: the same token is asked again
+
+/** How far a failure reaches. */
+export type OutcomeScope = 'offering' | 'market' | 'subnet' | 'pool' | 'account' | 'call';
+
+export type Outcome = {
+  kind: OutcomeKind;
+  scope: OutcomeScope;
+  /** EC2's own code, e.g. `InsufficientInstanceCapacity`, or ours for lost answers. */
+  code: string;
+  /** EC2's message, one line, without secrets. */
+  message: string;
+};
+
+/** A remembered failure: what rests, since when, until when. Survives a restart (design §9). */
+export type Rest = {
+  /** `offering:<offeringKey>`, `market:spot`, `pool:<id>`, `account`: prefixed by `<site>/`. */
+  key: string;
+  outcome: Outcome;
+  /** Failures in a row. */
+  failures: number;
+  since: number;
+  until: number;
+};

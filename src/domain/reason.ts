@@ -1,0 +1,73 @@
+// The closed set of reasons: explain, events, logs and metrics all use these codes and no others.
+// Every plan carries them, also for doing nothing (design §5, §12).
+
+export const reasonTexts = {
+  // why this many
+  demand: 'jobs wait for a machine',
+  'idle-wanted': 'idle machines are wanted',
+  'idle-ahead': 'a period that wants more idle machines begins within a boot time',
+  'reserve-doubled': 'handed machines turned busy at once, so the reserve was doubled',
+  enough: 'the pool has what it wants',
+  limit: "the runner's limit holds growth back",
+  'max-machines': 'max_machines holds growth back',
+  'max-coming': 'MaxGrowthRate (max_coming) holds growth back',
+  'ec2-budget': 'the EC2 call budget holds growth back',
+  'offering-closed': 'launches failed lately; the next try is due later',
+  paused: 'the pool is paused',
+  'draining-pool': 'the pool is being drained',
+  'stale-instances': 'the list of instances is stale; the store counts',
+  'retire-frozen': 'the clock jumped; retirements wait one IdleTime',
+  // why a machine ends
+  'idle-time': 'idle longer than IdleTime and not wanted',
+  'max-builds': 'it has run MaxBuilds jobs',
+  'max-age': 'older than max_age',
+  'max-life': 'older than max_machine_life',
+  'over-limit': 'it stands beyond the limit',
+  drift: 'made from an older AMI or older options',
+  unhealthy: 'its Docker API does not answer',
+  'boot-timeout': 'it did not become ready within boot_timeout',
+  'provision-failed': 'provisioning failed',
+  'launch-failed': 'EC2 refused the launch',
+  'launch-lost': 'the launch never showed an instance',
+  'instance-gone': 'its instance ended outside hostler',
+  orphan: 'an instance of this manager without a record',
+  'pool-removed': 'its pool is no longer in the configuration',
+  'by-person': 'a person asked for it',
+  cleanup: 'cleanup ends all machines of this owner',
+  'disk-full': 'its disk stays above the watermark',
+  'clean-failed': 'it could not be cleaned after a lease',
+  // what else happens
+  adopted: 'a known instance was taken back',
+  granted: 'a ready machine was handed over',
+  'lease-waiting': 'a create waits for a machine',
+  'lease-ended': 'the runner gave the machine back',
+  'lease-dropped': 'the caller of create went away',
+  'lease-timeout': 'create_wait passed without a machine',
+  'became-ready': 'the host answers over TLS',
+  launched: 'EC2 accepted the launch',
+  'launch-unknown': 'the launch answer was lost; the same token is asked again',
+  terminated: 'EC2 accepted the termination',
+  'terminate-failed': 'EC2 refused the termination; it is tried again',
+  'other-manager': 'belongs to another manager: never touched',
+  'config-reloaded': 'the configuration was read again',
+  'config-refused': 'the new configuration was refused; the old one stays',
+  started: 'the daemon started',
+  stopping: 'the daemon stops',
+} as const;
+
+export type ReasonCode = keyof typeof reasonTexts;
+
+/** A reason with its place and its figures. */
+export type Reason = {
+  code: ReasonCode;
+  pool?: string;
+  machine?: string;
+  /** Figures and names behind it, flat, for logs and `explain`. No secrets. */
+  detail?: Readonly<Record<string, string | number | boolean | null>>;
+};
+
+/** One readable line: `idle-time: idle longer than IdleTime and not wanted (idle_s=1810, idle_time_s=1800)`. */
+export function describeReason(reason: Reason): string {
+  const figures = Object.entries(reason.detail ?? {}).map(([key, value]) => `${key}=${String(value)}`);
+  return `${reason.code}: ${reasonTexts[reason.code]}${figures.length > 0 ? ` (${figures.join(', ')})` : ''}`;
+}

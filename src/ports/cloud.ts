@@ -1,0 +1,56 @@
+// EC2 in our words. SDK types stop at adapters/aws; the emulated and the real cloud both stand behind the same adapter.
+// Trap: a failed listing throws; an empty one means that EC2 said "none". Never turn one into the other.
+import type { CloudSite, LaunchSpec } from '../domain/config.ts';
+import type { Instance } from '../domain/instance.ts';
+import type { LaunchRequest } from '../domain/launch.ts';
+import type { CallBudget } from '../domain/observation.ts';
+import type { Outcome } from '../domain/outcome.ts';
+
+/** What a LaunchSpec comes to in its account now: looked up once, cached, refreshed on errors and every hour. */
+export type ResolvedLaunch = {
+  imageId: string;
+  /** Where the id came from: `ami-…`, an SSM name, or the default; for logs. */
+  imageFrom: string;
+  rootDevice: string;
+  subnetId: string | null;
+  zone: string | null;
+  securityGroupIds: readonly string[];
+};
+
+export type LaunchAnswer =
+  /** At least one instance. `short` = how many of `count` EC2 did not give. */
+  | { kind: 'launched'; instances: readonly Instance[]; short: number }
+  | { kind: 'refused'; outcome: Outcome }
+  /** The answer was lost: it may have happened. Ask again with the same token. */
+  | { kind: 'unknown'; outcome: Outcome };
+
+export type TerminateAnswer =
+  | { instance: string; kind: 'accepted' }
+  | { instance: string; kind: 'failed'; outcome: Outcome };
+
+export interface Cloud {
+  /** Looks up AMI, root device, security groups and subnet. Throws HostlerError `cloud-refused` with the outcome's words. */
+  resolve(spec: LaunchSpec, signal: AbortSignal): Promise<ResolvedLaunch>;
+  /** One RunInstances call, one attempt. Never throws. */
+  launch(
+    site: CloudSite,
+    order: { token: string; count: number; request: LaunchRequest },
+    signal: AbortSignal,
+  ): Promise<LaunchAnswer>;
+  /** In batches; one bad id does not block the rest. Never throws. */
+  terminate(
+    site: CloudSite,
+    instances: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly TerminateAnswer[]>;
+  /** Every instance with this owner tag, all pages. Throws when any page fails. */
+  list(site: CloudSite, owner: string, signal: AbortSignal): Promise<readonly Instance[]>;
+  /** Instances in transition only (`launch` tags given), for the short period after launches. Throws when a page fails. */
+  listLaunches(site: CloudSite, tokens: readonly string[], signal: AbortSignal): Promise<readonly Instance[]>;
+  /** Console output of a failed boot, or null while EC2 has none. Never throws. */
+  consoleOutput(site: CloudSite, instance: string, signal: AbortSignal): Promise<string | null>;
+  /** Calls that may go out now. */
+  budget(site: CloudSite): CallBudget;
+  /** Calls sent so far by action, for metrics and proofs. */
+  calls(): Readonly<Record<string, number>>;
+}

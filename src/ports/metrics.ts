@@ -1,0 +1,45 @@
+// Figures as the shell reports them; adapters/telemetry turns them into Prometheus series.
+// Labels never hold ids (design §12).
+import type { MachinePhase } from '../domain/machine.ts';
+import type { Outcome } from '../domain/outcome.ts';
+import type { PoolSize } from '../domain/plan.ts';
+import type { ReasonCode } from '../domain/reason.ts';
+import type { DurationMs, EpochMs } from '../domain/units.ts';
+
+export type PoolGauges = {
+  size: PoolSize;
+  limit: number;
+  paused: boolean;
+  machines: Readonly<Record<MachinePhase, number>>;
+  /** Machines by what the runner does with them, for the compatibility set: acquired, creating, idle, used, removing, stuck-on-removing. */
+  runnerStates: Readonly<Record<string, number>>;
+  /** Age of the oldest waiting create. */
+  oldestWaitMs: DurationMs;
+  region: string;
+  zone: string;
+  instanceType: string;
+};
+
+export interface Metrics {
+  pool(gauges: PoolGauges): void;
+  /** A pool that left the configuration: its series go. */
+  dropPool(pool: string): void;
+  jobWaited(pool: string, ms: DurationMs): void;
+  booted(pool: string, ms: DurationMs): void;
+  provisioned(pool: string, ms: DurationMs): void;
+  launched(pool: string, market: string, count: number): void;
+  launchFailed(pool: string, outcome: Outcome): void;
+  ended(pool: string, reason: ReasonCode): void;
+  leaseEnded(pool: string, reason: ReasonCode): void;
+  event(code: ReasonCode): void;
+  ec2Call(action: string, outcome: string, ms: DurationMs): void;
+  tick(ms: DurationMs, at: EpochMs): void;
+  tickFailed(): void;
+  sourceAge(source: string, site: string, ms: DurationMs): void;
+  rests(open: readonly { scope: string; kind: string }[]): void;
+  orphans(count: number): void;
+  terminating(stuck: number): void;
+  configLoaded(ok: boolean, at: EpochMs): void;
+  /** Prometheus text format 0.0.4. */
+  render(): Promise<string>;
+}

@@ -1,0 +1,58 @@
+// hostler's memory on disk: machines, leases, intents, rests, events. Calls are synchronous, so that nothing can come
+// between reading and writing inside `transaction`.
+// Trap: a write that must survive power loss (intents, leases) is one `transaction`; it returns after the disk has it.
+import type { Launch } from '../domain/launch.ts';
+import type { Lease } from '../domain/lease.ts';
+import type { Machine } from '../domain/machine.ts';
+import type { PoolMemory } from '../domain/observation.ts';
+import type { Rest } from '../domain/outcome.ts';
+import type { Event } from '../domain/plan.ts';
+import type { DurationMs, EpochMs } from '../domain/units.ts';
+
+export interface Store {
+  /** Runs `work` in one write transaction; throws what it throws, with nothing written. Not nested. */
+  transaction<T>(work: () => T): T;
+
+  machines(): Machine[];
+  machine(id: string): Machine | null;
+  putMachine(machine: Machine): void;
+  /** Forgets machines that have been gone since before `before`. */
+  dropGone(before: EpochMs): void;
+  /** Client certificate and key of a machine, made at provisioning. */
+  machineTls(id: string): { cert: string; key: string } | null;
+  putMachineTls(id: string, tls: { cert: string; key: string }): void;
+
+  leases(): Lease[];
+  lease(name: string): Lease | null;
+  putLease(lease: Lease): void;
+  deleteLease(name: string): void;
+
+  launches(): Launch[];
+  launch(token: string): Launch | null;
+  putLaunch(launch: Launch): void;
+
+  rests(): Rest[];
+  putRest(rest: Rest): void;
+  deleteRest(key: string): void;
+
+  memory(pool: string): PoolMemory | null;
+  putMemory(memory: PoolMemory): void;
+
+  /** Boots seen, launch to ready, newest last, at most 50 a pool. */
+  boots(pool: string): DurationMs[];
+  addBoot(pool: string, ms: DurationMs): void;
+
+  /** Appends to the history and returns the number it got. The newest 50,000 are kept. */
+  addEvent(event: Omit<Event, 'seq'>): number;
+  events(query: { after?: number; limit: number; pool?: string; machine?: string; lease?: string }): Event[];
+
+  /** Machine stores (MACHINE_STORAGE_PATH folders) that doors have named. */
+  stores(): string[];
+  addStore(path: string): void;
+
+  /** Small facts: manager uuid, last tick, schema's own. */
+  fact(name: string): string | null;
+  putFact(name: string, value: string): void;
+
+  close(): void;
+}
