@@ -84,6 +84,8 @@ export type PoolReply = {
   /** `base` or the period as written. */
   period: string;
   next_change: string | null;
+  /** IANA zone of the pool's periods, to show `next_change` in; null without periods. */
+  timezone: string | null;
   machines: Readonly<Record<MachinePhase, number>>;
   size: PoolSize | null;
   /** What rests after failures: next try and why. */
