@@ -18,7 +18,7 @@ export type Notify = {
   stopping(): Promise<void>;
   /** A sign of life for the watchdog; call it only after a look at the loop. Skipped while one is under way. */
   alive(): Promise<void>;
-  /** Milliseconds between signs of life, a third of what systemd waits; null without a watchdog. */
+  /** Milliseconds between signs of life: a third of what systemd waits (half, where a third is under 5 s); null without a watchdog. */
   aliveEveryMs: DurationMs | null;
 };
 
