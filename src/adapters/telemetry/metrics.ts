@@ -1,0 +1,227 @@
+// The metrics port on prom-client with a registry of its own: turns what the shell reports into series.
+// Counters of closed label sets begin at zero, so that the first increase is seen.
+// Trap: a pool that left must take its series with it; every series with a pool label goes through `poolLabels`.
+import { type Counter, collectDefaultMetrics, type Gauge, type Histogram, Registry } from 'prom-client';
+import type { OutcomeKind } from '../../domain/outcome.ts';
+import { type ReasonCode, reasonTexts } from '../../domain/reason.ts';
+import type { Metrics, PoolGauges } from '../../ports/metrics.ts';
+import { type CompatSeries, createCompatSeries } from './compat-series.ts';
+import { defineSeries, poolSizeSeries, type Series } from './series.ts';
+
+const outcomeKinds: Readonly<Record<OutcomeKind, true>> = {
+  'insufficient-capacity': true,
+  price: true,
+  quota: true,
+  throttled: true,
+  'subnet-full': true,
+  unsupported: true,
+  'batch-too-big': true,
+  denied: true,
+  invalid: true,
+  'not-found': true,
+  'token-mismatch': true,
+  'token-ended': true,
+  protected: true,
+  unknown: true,
+};
+
+/** Reasons by which machines end; counted from zero for each pool. */
+const machineEnds: readonly ReasonCode[] = [
+  'idle-time',
+  'max-builds',
+  'max-age',
+  'max-life',
+  'over-limit',
+  'drift',
+  'unhealthy',
+  'boot-timeout',
+  'provision-failed',
+  'launch-failed',
+  'launch-lost',
+  'instance-gone',
+  'pool-removed',
+  'by-person',
+  'cleanup',
+  'disk-full',
+  'clean-failed',
+];
+
+const leaseEnds: readonly ReasonCode[] = ['lease-ended', 'lease-dropped', 'lease-timeout', 'by-person'];
+
+/** Ends of machines that never became ready: the runner counts them as failed creations. */
+const failedCreations: ReadonlySet<ReasonCode> = new Set([
+  'boot-timeout',
+  'provision-failed',
+  'launch-failed',
+  'launch-lost',
+]);
+
+type Labels = Readonly<Record<string, string>>;
+type Labelled = Counter | Gauge | Histogram;
+
+/** Remembers which series a pool has, since prom-client removes only what is named exactly. */
+function createPoolLabels() {
+  const seen = new Map<string, Map<string, () => void>>();
+  return {
+    of: <T extends Labels & { pool: string }>(metric: Labelled, labels: T): T => {
+      const key = `${(metric as unknown as { name: string }).name} ${Object.values(labels).join(' ')}`;
+      const mine = seen.get(labels.pool) ?? new Map<string, () => void>();
+      seen.set(labels.pool, mine);
+      if (!mine.has(key)) mine.set(key, () => (metric as Gauge).remove(labels));
+      return labels;
+    },
+    drop: (pool: string) => {
+      for (const remove of seen.get(pool)?.values() ?? []) remove();
+      seen.delete(pool);
+    },
+  };
+}
+
+type PoolLabels = ReturnType<typeof createPoolLabels>;
+
+/** Everything of a pool that counts from zero. */
+function presetPool(series: Series, labels: PoolLabels, pool: string): void {
+  for (const histogram of [series.jobWait, series.boot, series.provision])
+    histogram.zero(labels.of(histogram, { pool }));
+  for (const market of ['spot', 'on-demand'])
+    series.launched.inc(labels.of(series.launched, { pool, market }), 0);
+  for (const outcome of Object.keys(outcomeKinds))
+    series.launchFailures.inc(labels.of(series.launchFailures, { pool, outcome }), 0);
+  for (const reason of machineEnds) series.ended.inc(labels.of(series.ended, { pool, reason }), 0);
+  for (const reason of leaseEnds) series.leaseEnded.inc(labels.of(series.leaseEnded, { pool, reason }), 0);
+}
+
+function setPool(series: Series, labels: PoolLabels, gauges: PoolGauges): void {
+  const { pool } = gauges.size;
+  for (const [phase, count] of Object.entries(gauges.machines))
+    series.machines.set(labels.of(series.machines, { pool, phase }), count);
+  for (const [name, gauge] of series.poolFigures)
+    gauge.set(labels.of(gauge, { pool }), gauges.size[poolSizeSeries[name][0]]);
+  series.limit.set(labels.of(series.limit, { pool }), gauges.limit);
+  series.paused.set(labels.of(series.paused, { pool }), gauges.paused ? 1 : 0);
+  series.oldestWait.set(labels.of(series.oldestWait, { pool }), gauges.oldestWaitMs / 1_000);
+  series.period.set(
+    labels.of(series.period, { pool }),
+    gauges.size.period === null ? 0 : gauges.size.period + 1,
+  );
+  series.nextChange.set(labels.of(series.nextChange, { pool }), (gauges.size.nextChangeAt ?? 0) / 1_000);
+  const current = new Set(gauges.size.reasons.map((reason) => reason.code));
+  for (const reason of Object.keys(reasonTexts) as ReasonCode[])
+    series.reasons.set(labels.of(series.reasons, { pool, reason }), current.has(reason) ? 1 : 0);
+}
+
+type PoolMetrics = Pick<
+  Metrics,
+  | 'pool'
+  | 'dropPool'
+  | 'jobWaited'
+  | 'booted'
+  | 'provisioned'
+  | 'launched'
+  | 'launchFailed'
+  | 'ended'
+  | 'leaseEnded'
+>;
+
+function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
+  const labels = createPoolLabels();
+  const preset = new Set<string>();
+  return {
+    pool: (gauges) => {
+      const { pool } = gauges.size;
+      if (!preset.has(pool)) presetPool(series, labels, pool);
+      preset.add(pool);
+      setPool(series, labels, gauges);
+      compat?.pool(gauges);
+    },
+    dropPool: (pool) => {
+      labels.drop(pool);
+      preset.delete(pool);
+      compat?.dropPool(pool);
+    },
+    jobWaited: (pool, ms) => {
+      series.jobWait.observe(labels.of(series.jobWait, { pool }), ms / 1_000);
+      compat?.count(pool, 'used');
+    },
+    booted: (pool, ms) => {
+      series.boot.observe(labels.of(series.boot, { pool }), ms / 1_000);
+      compat?.count(pool, 'created');
+      compat?.created(ms);
+    },
+    provisioned: (pool, ms) => {
+      series.provision.observe(labels.of(series.provision, { pool }), ms / 1_000);
+    },
+    launched: (pool, market, count) => {
+      series.launched.inc(labels.of(series.launched, { pool, market }), count);
+    },
+    launchFailed: (pool, outcome) => {
+      series.launchFailures.inc(labels.of(series.launchFailures, { pool, outcome: outcome.kind }));
+    },
+    ended: (pool, reason) => {
+      series.ended.inc(labels.of(series.ended, { pool, reason }));
+      compat?.count(pool, failedCreations.has(reason) ? 'creation-failed' : 'removed');
+    },
+    leaseEnded: (pool, reason) => {
+      series.leaseEnded.inc(labels.of(series.leaseEnded, { pool, reason }));
+    },
+  };
+}
+
+function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'render'> {
+  return {
+    event: (reason) => {
+      series.events.inc({ reason });
+    },
+    ec2Call: (action, outcome, ms) => {
+      series.ec2Calls.inc({ action, outcome });
+      series.ec2Seconds.observe({ action }, ms / 1_000);
+    },
+    tick: (ms, at) => {
+      series.tick.observe(ms / 1_000);
+      series.lastTick.set(at / 1_000);
+    },
+    tickFailed: () => {
+      series.tickFailures.inc();
+    },
+    sourceAge: (source, site, ms) => {
+      series.sourceAge.set({ source, site }, ms / 1_000);
+    },
+    rests: (open) => {
+      series.rests.reset();
+      for (const { scope, kind } of open) series.rests.inc({ scope, kind });
+    },
+    orphans: (count) => {
+      series.orphans.set(count);
+    },
+    terminating: (stuck) => {
+      series.stuck.set(stuck);
+    },
+    configLoaded: (ok, at) => {
+      series.configOk.set(ok ? 1 : 0);
+      series.configAt.set(at / 1_000);
+      series.configReads.inc({ outcome: ok ? 'accepted' : 'refused' });
+    },
+  };
+}
+
+/** The daemon's metrics. `compat` adds the runner's families; `version` is shown in `hostler_build_version_info`. */
+export function createMetrics(options: { compat: boolean; version?: string }): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const series = defineSeries(registry);
+  const compat = options.compat ? createCompatSeries(registry) : null;
+
+  for (const reason of Object.keys(reasonTexts)) series.events.inc({ reason }, 0);
+  for (const outcome of ['accepted', 'refused']) series.configReads.inc({ outcome }, 0);
+  series.tick.zero({});
+  series.build.set({ version: options.version ?? 'unknown', node: process.version }, 1);
+
+  return {
+    ...poolMetrics(series, compat),
+    ...daemonMetrics(series),
+    render: () => {
+      compat?.refresh();
+      return registry.metrics();
+    },
+  };
+}
