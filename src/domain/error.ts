@@ -27,6 +27,7 @@ export const errorCodes = {
   'cloud-refused': { exit: 5, http: 502 },
   'host-unreachable': { exit: 6, http: 502 },
   'host-key-mismatch': { exit: 6, http: 502 },
+  'host-login-refused': { exit: 6, http: 502 },
   'provision-failed': { exit: 6, http: 502 },
   internal: { exit: 70, http: 500 },
 } as const satisfies Record<string, { exit: number; http: number }>;
