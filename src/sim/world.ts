@@ -1,0 +1,73 @@
+// The emulated cloud: regions made on first use, over one timeline, one seed, one set of failures and capacities. It
+// knows EC2 and nothing of who calls: the emulator's HTTP skin and a simulator stand on the same world.
+// Trap: regions share the random source, so that a run repeats only when calls come in the same order.
+import { type Capacity, createCapacity } from './capacity.ts';
+import { refuse } from './ec2-error.ts';
+import { createFaults, type Faults } from './faults.ts';
+import type { SimInstance } from './instance.ts';
+import type { Timing } from './lives.ts';
+import { createRegion, type Region, type RegionParts } from './region.ts';
+import { createSeeded } from './seeded.ts';
+import type { Timeline } from './timeline.ts';
+
+export type WorldOptions = Pick<RegionParts, 'addresses' | 'strict'> & {
+  timeline: Timeline;
+  seed: number;
+  timing: Timing;
+  /** Told when a host begins and ceases to answer. */
+  hosts?: RegionParts['hosts'];
+};
+
+export type World = {
+  /** The region of that name, e.g. `eu-central-1`. Throws Ec2Error for what no region can be called. */
+  region(name: string): Region;
+  capacity: Capacity;
+  faults: Faults;
+  /** Instances of all regions that are still listed. */
+  instances(): SimInstance[];
+};
+
+/** EC2's pace as measured on common types: 17 s pending, 25 s until SSH answers, half a minute to end. */
+export const realTiming: Timing = {
+  unseenMs: 1_000,
+  pendingMs: 17_000,
+  bootMs: 25_000,
+  endingMs: 30_000,
+  shownMs: 3_600_000,
+};
+
+const silent: RegionParts['hosts'] = { hostUp() {}, hostDown() {} };
+
+export function createWorld(options: WorldOptions): World {
+  const { timeline, timing, addresses, strict, hosts = silent } = options;
+  const random = createSeeded(options.seed);
+  const capacity = createCapacity();
+  const faults = createFaults(createSeeded(options.seed + 1));
+  const regions = new Map<string, Region>();
+
+  return {
+    capacity,
+    faults,
+    region(name) {
+      const known = regions.get(name);
+      if (known !== undefined) return known;
+      if (!/^[a-z]{2}(-[a-z]+){1,3}-\d{1,2}$/.test(name)) {
+        refuse('InvalidParameterValue', `'${name.slice(0, 40)}' is no region.`);
+      }
+      const region = createRegion({
+        name,
+        timeline,
+        random,
+        timing,
+        strict,
+        capacity,
+        faults,
+        addresses,
+        hosts,
+      });
+      regions.set(name, region);
+      return region;
+    },
+    instances: () => [...regions.values()].flatMap((region) => [...region.instances.all()]),
+  };
+}
