@@ -47,7 +47,7 @@ const mayImport: Record<string, readonly string[]> = {
   sim: ['domain'],
   emulator: ['domain', 'sim'],
   demo: ['domain', 'contract'],
-  'assemble.ts': ['domain', 'ports', 'planner', 'provision', 'reconcile', 'service'],
+  'assemble.ts': ['domain', 'ports', 'contract', 'planner', 'provision', 'reconcile', 'service'],
   'wire.ts': ['*'],
   'daemon.ts': ['*'],
   'main.ts': ['*'],

@@ -28,9 +28,9 @@ export type Lease = {
   configAt: EpochMs | null;
   /** Containers with the runner's labels at the last look. */
   containers: number;
-  /** When containers were last seen; null = never in this lease. */
+  /** When containers were last seen, or seen to be gone; null = never in this lease. */
   containersAt: EpochMs | null;
-  /** When the last look at the host's containers succeeded. */
+  /** When the first look at the host's containers succeeded; null = nobody looked yet. */
   lookedAt: EpochMs | null;
   /** Distinct jobs seen in this lease, oldest first, the last 100. */
   jobs: readonly JobSeen[];
@@ -50,6 +50,5 @@ export function isBusy(lease: Lease, now: EpochMs): boolean {
   if (lease.configAt !== null && lease.configAt > lease.urlAt && now - lease.configAt > BUSY_GRACE_MS)
     return false;
   const cameAndWent = lease.containersAt !== null && lease.containersAt >= lease.urlAt;
-  const looked = lease.lookedAt !== null && lease.lookedAt > (lease.containersAt ?? 0);
-  return !(cameAndWent && looked);
+  return !cameAndWent;
 }

@@ -50,6 +50,10 @@ export type Machine = {
   hostKeys: readonly string[];
   /** Failed Docker pings in a row; 0 = healthy. */
   failedPings: number;
+  /** When TerminateInstances was last sent for it; null = not yet. */
+  endAskedAt: EpochMs | null;
+  /** EC2 accepted the termination: it no longer counts against limits (design §5). */
+  endAccepted: boolean;
   /** Why it is on its way out; null while it is wanted. */
   ending: ReasonCode | null;
   /** Last failure in words, with the console's tail for a failed boot kept as an event. */

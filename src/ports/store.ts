@@ -10,7 +10,7 @@ import type { Event } from '../domain/plan.ts';
 import type { DurationMs, EpochMs } from '../domain/units.ts';
 
 export interface Store {
-  /** Runs `work` in one write transaction; throws what it throws, with nothing written. Not nested. */
+  /** Runs `work` in one write transaction; throws what it throws, with nothing written. Inside another transaction it joins that one. */
   transaction<T>(work: () => T): T;
 
   machines(): Machine[];

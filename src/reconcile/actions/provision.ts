@@ -1,0 +1,151 @@
+// Provisioning as background work: started once a machine, followed to `ready` or to its end.
+// Trap: the machine may be retired meanwhile; every step back into the store reads the row again.
+import { type Machine, moveMachine } from '../../domain/machine.ts';
+import type { ReasonCode } from '../../domain/reason.ts';
+import { type DurationMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
+import { provisionMachine } from '../../provision/engine.ts';
+import type { ActDeps } from '../act-deps.ts';
+import { retireMachine } from './terminate.ts';
+
+/** Certificates outlive the machine by this much: dockerd does not read them again (design §8). */
+const CERTIFICATE_SPARE_MS: DurationMs = 24 * HOUR_MS;
+/** GetConsoleOutput is asked once for a failed boot. */
+const CONSOLE_LIMIT_MS: DurationMs = 20 * SECOND_MS;
+/** Characters of the console's end that are kept with the event. */
+const CONSOLE_KEPT = 4_000;
+
+/** Machine id → the way to stop its provisioning. */
+export type ProvisionsUnderWay = Map<string, AbortController>;
+
+/** Starts provisioning unless it runs already. */
+export function startProvision(deps: ActDeps, underWay: ProvisionsUnderWay, id: string): void {
+  if (underWay.has(id) || deps.stop.aborted) return;
+  const control = new AbortController();
+  underWay.set(id, control);
+  const signal = AbortSignal.any([deps.stop, control.signal]);
+  deps.track(provision(deps, id, signal).finally(() => underWay.delete(id)));
+}
+
+async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promise<void> {
+  const { store, clock } = deps;
+  const machine = store.machine(id);
+  const spec = machine === null ? null : deps.config.pool(machine.pool);
+  if (machine === null || machine.address === null || spec === null) return;
+  if (machine.phase !== 'booting' && machine.phase !== 'provisioning') return;
+  const startedAt = clock.monotonic();
+  const answer = await provisionMachine(
+    {
+      hosts: deps.hosts,
+      docker: deps.docker,
+      keys: deps.keys,
+      clock,
+      log: deps.log.child({ machine: id, pool: machine.pool }),
+    },
+    {
+      machineId: id,
+      address: machine.address,
+      spec,
+      pins: machine.hostKeys,
+      notAfter: clock.now() + spec.maxMachineLifeMs + CERTIFICATE_SPARE_MS,
+      adopt: machine.hostKeys.length === 0,
+      onProgress: () => enterProvisioning(deps, id),
+      onHostKeys: (hostKeys) => update(deps, id, (current) => ({ ...current, hostKeys })),
+    },
+    signal,
+  );
+  if (signal.aborted) return;
+  if (answer.kind === 'ready') {
+    becomeReady(deps, id, answer);
+    deps.metrics.provisioned(machine.pool, clock.monotonic() - startedAt);
+    return;
+  }
+  await failed(deps, id, `${answer.step}: ${answer.message}`);
+}
+
+function update(deps: ActDeps, id: string, change: (machine: Machine) => Machine): void {
+  const machine = deps.store.machine(id);
+  if (machine !== null && machine.phase !== 'gone') deps.store.putMachine(change(machine));
+}
+
+function enterProvisioning(deps: ActDeps, id: string): void {
+  update(deps, id, (machine) =>
+    machine.phase === 'booting' ? moveMachine(machine, 'provisioning', deps.clock.now()) : machine,
+  );
+}
+
+function becomeReady(
+  deps: ActDeps,
+  id: string,
+  made: { hostKeys: readonly string[]; tls: { cert: string; key: string } },
+): void {
+  const { store, clock } = deps;
+  const now = clock.now();
+  enterProvisioning(deps, id);
+  const ready = store.transaction(() => {
+    const machine = store.machine(id);
+    if (machine === null || machine.phase !== 'provisioning') return null;
+    const dressed = {
+      ...machine,
+      hostKeys: made.hostKeys,
+      readyAt: machine.readyAt ?? now,
+      idleSince: now,
+      failedPings: 0,
+      failure: null,
+    };
+    const next = moveMachine(dressed, 'ready', now);
+    store.putMachine(next);
+    store.putMachineTls(id, made.tls);
+    if (machine.readyAt === null) store.addBoot(machine.pool, now - machine.createdAt);
+    return next;
+  });
+  if (ready === null) return;
+  deps.metrics.booted(ready.pool, now - ready.createdAt);
+  deps.grantReady(ready.pool);
+  const detail = { boot_ms: now - ready.createdAt, instance: ready.instance, address: ready.address };
+  deps.journal({ code: 'became-ready', pool: ready.pool, machine: id, detail });
+  deps.nudge();
+}
+
+/** Ends a machine that could not be made, and keeps what its console said. */
+async function failed(deps: ActDeps, id: string, failure: string): Promise<void> {
+  update(deps, id, (machine) => ({ ...machine, failure }));
+  await endFailedBoot(deps, id, 'provision-failed', failure);
+}
+
+/** Reads the console of a failed boot into the history, then retires the machine. */
+export async function endFailedBoot(
+  deps: ActDeps,
+  id: string,
+  code: ReasonCode,
+  failure: string,
+): Promise<void> {
+  const machine = deps.store.machine(id);
+  if (machine === null) return;
+  const site = deps.site(machine.site);
+  if (site !== null && machine.instance !== null) {
+    const console = await deps.cloud.consoleOutput(
+      site,
+      machine.instance,
+      deps.clock.timeout(CONSOLE_LIMIT_MS, deps.stop),
+    );
+    const text =
+      console === null
+        ? `${failure}; EC2 has no console output`
+        : `${failure}; console: ${console.slice(-CONSOLE_KEPT)}`;
+    deps.journal({
+      code,
+      pool: machine.pool,
+      machine: id,
+      level: 'warn',
+      text,
+      detail: { instance: machine.instance },
+    });
+  }
+  retireMachine(deps, id, {
+    code,
+    pool: machine.pool,
+    machine: id,
+    detail: { failure: failure.slice(0, 200) },
+  });
+  deps.nudge();
+}

@@ -1,0 +1,160 @@
+// The only place that ends instances. A machine is ended in two steps: its row says so first, then EC2 is asked.
+// Trap: `retire` asks again, in its transaction, whether somebody holds the machine; the plan may be a moment old.
+import { canRetire, moveMachine } from '../../domain/machine.ts';
+import type { Reason } from '../../domain/reason.ts';
+import { describeReason, type ReasonCode } from '../../domain/reason.ts';
+import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
+import type { ActDeps } from '../act-deps.ts';
+
+/** TerminateInstances answers within seconds. */
+const TERMINATE_LIMIT_MS: DurationMs = 30 * SECOND_MS;
+
+/** Puts a machine that nobody holds on its way out. False when somebody holds it after all. */
+export function retireMachine(deps: ActDeps, id: string, reason: Reason): boolean {
+  const { store, clock } = deps;
+  const ended = store.transaction(() => {
+    const machine = store.machine(id);
+    if (machine === null || !canRetire(machine) || machine.cleaning) return null;
+    const moved = moveMachine(
+      { ...machine, ending: machine.ending ?? reason.code },
+      'terminating',
+      clock.now(),
+    );
+    const next = machine.instance === null ? moveMachine(moved, 'gone', clock.now()) : moved;
+    store.putMachine(next);
+    return next;
+  });
+  if (ended === null) return false;
+  if (ended.address !== null) deps.docker.forget(ended.address);
+  deps.metrics.ended(ended.pool, reason.code);
+  deps.journal({
+    code: reason.code,
+    pool: ended.pool,
+    machine: id,
+    text: describeReason(reason),
+    detail: { instance: ended.instance },
+  });
+  return true;
+}
+
+/** Marks a machine so that it is not handed out again; it ends when its lease does. */
+export function drainMachine(deps: ActDeps, id: string, reason: Reason): void {
+  const marked = deps.store.transaction(() => {
+    const machine = deps.store.machine(id);
+    if (machine === null || machine.ending !== null) return null;
+    deps.store.putMachine({ ...machine, ending: reason.code });
+    return machine;
+  });
+  if (marked === null) return;
+  deps.journal({
+    code: reason.code,
+    pool: marked.pool,
+    machine: id,
+    text: `${describeReason(reason)}; ends when its lease does`,
+  });
+}
+
+/** EC2 shows that it is over (or there never was anything). */
+export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
+  const { store, clock } = deps;
+  const buried = store.transaction(() => {
+    const machine = store.machine(id);
+    if (machine === null || machine.phase === 'gone') return null;
+    const next = { ...moveMachine(machine, 'gone', clock.now()), ending: machine.ending ?? reason.code };
+    store.putMachine(next);
+    return { before: machine, after: next };
+  });
+  if (buried === null) return;
+  const { before, after } = buried;
+  if (after.address !== null) deps.docker.forget(after.address);
+  const wanted = before.phase !== 'terminating';
+  if (wanted) deps.metrics.ended(after.pool, reason.code);
+  deps.journal({
+    code: reason.code,
+    pool: after.pool,
+    machine: id,
+    lease: before.lease,
+    level: wanted ? 'warn' : 'debug',
+    text: describeReason(reason),
+    detail: { instance: after.instance },
+  });
+}
+
+/** One batch of terminations for one site; what fails is asked again by a later plan. */
+export async function terminateMachines(
+  deps: ActDeps,
+  siteKey: string,
+  ids: readonly string[],
+): Promise<void> {
+  const { store, clock } = deps;
+  const site = deps.site(siteKey);
+  if (site === null) {
+    deps.log.error('a site is no longer configured: its instances cannot be ended', {
+      site: siteKey,
+      machines: ids.length,
+    });
+    return;
+  }
+  const byInstance = new Map<string, string>();
+  store.transaction(() => {
+    for (const id of ids) {
+      const machine = store.machine(id);
+      if (machine === null || machine.phase !== 'terminating' || machine.instance === null) continue;
+      store.putMachine({ ...machine, endAskedAt: clock.now() });
+      byInstance.set(machine.instance, id);
+    }
+  });
+  if (byInstance.size === 0) return;
+  const answers = await deps.cloud.terminate(
+    site,
+    [...byInstance.keys()],
+    clock.timeout(TERMINATE_LIMIT_MS, deps.stop),
+  );
+  for (const answer of answers) {
+    const machine = store.machine(byInstance.get(answer.instance) ?? '');
+    if (machine === null || machine.phase !== 'terminating') continue;
+    const accepted = answer.kind === 'accepted' || answer.outcome.kind === 'not-found';
+    if (accepted) store.putMachine({ ...machine, endAccepted: true });
+    else {
+      const text = `${answer.outcome.code}: ${answer.outcome.message}`;
+      store.putMachine({ ...machine, failure: text });
+      deps.journal({
+        code: 'terminate-failed',
+        pool: machine.pool,
+        machine: machine.id,
+        level: 'warn',
+        text,
+      });
+    }
+  }
+  if (answers.some((answer) => answer.kind === 'accepted')) {
+    const accepted = answers.filter((answer) => answer.kind === 'accepted').length;
+    deps.log.info('terminated', { site: siteKey, accepted, asked: byInstance.size });
+  }
+}
+
+/** An instance of ours without a record ends. */
+export async function endOrphan(
+  deps: ActDeps,
+  siteKey: string,
+  instance: string,
+  code: ReasonCode,
+): Promise<void> {
+  const site = deps.site(siteKey);
+  if (site === null) return;
+  const [answer] = await deps.cloud.terminate(
+    site,
+    [instance],
+    deps.clock.timeout(TERMINATE_LIMIT_MS, deps.stop),
+  );
+  const text =
+    answer?.kind === 'failed'
+      ? `${answer.outcome.code}: ${answer.outcome.message}`
+      : `orphan ${instance} was ended`;
+  deps.journal({
+    code: answer?.kind === 'failed' ? 'terminate-failed' : code,
+    level: 'warn',
+    text,
+    detail: { instance },
+  });
+}

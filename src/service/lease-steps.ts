@@ -1,0 +1,46 @@
+// The steps of a lease as pure functions: what it is at first, which machine it gets, what its end leaves behind.
+import type { LeaseRequest } from '../contract/api.ts';
+import type { Lease } from '../domain/lease.ts';
+import { isGrantable, type Machine } from '../domain/machine.ts';
+import type { EpochMs } from '../domain/units.ts';
+
+/** The lease as a create asks for it. */
+export function newLease(request: LeaseRequest, pool: string, since: EpochMs): Lease {
+  return {
+    name: request.name,
+    pool,
+    state: 'waiting',
+    machine: null,
+    since,
+    grantedAt: null,
+    heldAt: null,
+    store: request.store,
+    runnerPid: request.runnerPid,
+    urlAt: null,
+    configAt: null,
+    containers: 0,
+    containersAt: null,
+    lookedAt: null,
+    jobs: [],
+  };
+}
+
+/** Which ready machine: the one used last (warm caches), as the runner does; ties by id. */
+export function bestOf(machines: readonly Machine[], pool: string): Machine | null {
+  let best: Machine | null = null;
+  for (const machine of machines) {
+    if (machine.pool !== pool || !isGrantable(machine)) continue;
+    const newer = best === null || (machine.idleSince ?? 0) > (best.idleSince ?? 0);
+    if (newer || (machine.idleSince === best?.idleSince && machine.id < (best?.id ?? ''))) best = machine;
+  }
+  return best;
+}
+
+/** The machine after its lease: jobs counted, idle clock set, cleaning if a job may have touched it. */
+export function afterLease(machine: Machine, lease: Lease, maxBuilds: number, now: EpochMs): Machine {
+  const used = lease.urlAt !== null || lease.jobs.length > 0 || lease.containers > 0;
+  const builds = machine.builds + Math.max(lease.jobs.length, lease.urlAt === null ? 0 : 1);
+  const idleSince = used ? (lease.containersAt ?? now) : machine.idleSince;
+  const ending = machine.ending ?? (maxBuilds > 0 && builds >= maxBuilds ? 'max-builds' : null);
+  return { ...machine, lease: null, builds, idleSince, ending, cleaning: used };
+}

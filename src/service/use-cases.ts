@@ -1,0 +1,195 @@
+// What the socket offers, as one object of plain functions: the HTTP door translates to it and holds no policy.
+import type {
+  CleanupReply,
+  ConfigReply,
+  EventReply,
+  LeaseReply,
+  LeaseRequest,
+  MachineDetailReply,
+  MachineReply,
+  PlanReply,
+  PoolReply,
+  StatusReply,
+} from '../contract/api.ts';
+import { HostlerError } from '../domain/error.ts';
+import type { Machine } from '../domain/machine.ts';
+import type { Action, Plan } from '../domain/plan.ts';
+import { describeReason } from '../domain/reason.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Store } from '../ports/store.ts';
+import type { CurrentConfig } from './current-config.ts';
+import type { Journal } from './journal.ts';
+import type { LeaseConnection, Leases } from './leases.ts';
+import { type Switch, switchPools } from './pool-switches.ts';
+import { eventReply, isoTime, leaseReply, machineReply, poolReply } from './replies.ts';
+import type { WaitingLine } from './waiting-line.ts';
+
+/** Events of one machine in its detail answer. */
+const MACHINE_EVENTS = 200;
+
+export type UseCases = {
+  /** Throws `daemon-stopping` while the daemon ends. */
+  assertOpen(): void;
+  openLease(request: LeaseRequest, connection: LeaseConnection): Promise<void>;
+  commitLease(name: string): void;
+  leases(): readonly LeaseReply[];
+  lease(name: string): LeaseReply;
+  endLease(name: string, byPerson: boolean): Promise<string>;
+  machines(): readonly MachineReply[];
+  machine(id: string): MachineDetailReply;
+  retire(id: string, force: boolean): string;
+  pools(): readonly PoolReply[];
+  switchPool(what: Switch, pool: string): string;
+  plan(): PlanReply;
+  events(query: {
+    after?: number;
+    limit: number;
+    pool?: string;
+    machine?: string;
+    lease?: string;
+  }): readonly EventReply[];
+  config(): ConfigReply;
+  status(): StatusReply;
+  reload(): Promise<string>;
+  cleanup(allManagers: boolean): Promise<CleanupReply>;
+};
+
+export type UseCaseDeps = {
+  store: Store;
+  config: CurrentConfig;
+  clock: Clock;
+  journal: Journal;
+  leases: Leases;
+  line: WaitingLine;
+  lastPlan(): Plan | null;
+  retireNow(ids: readonly string[], code: 'by-person'): number;
+  /** Facts only the shell knows: process, ticks, sources, calls. */
+  process(): Omit<
+    StatusReply,
+    'pools' | 'waiting' | 'warnings' | 'config_files' | 'config_loaded' | 'config_error' | 'owner'
+  >;
+  reload(): Promise<string>;
+  cleanup(allManagers: boolean): Promise<CleanupReply>;
+  isStopping(): boolean;
+  nudge(): void;
+};
+
+function describeAction(action: Action): string {
+  const what =
+    'machine' in action ? action.machine : 'machines' in action ? `${action.machines.length} machines` : '';
+  return `${action.kind} ${what} ${describeReason(action.reason)}`.replaceAll('  ', ' ');
+}
+
+/** The use cases of one daemon. */
+export function createUseCases(deps: UseCaseDeps): UseCases {
+  const { store, config, clock, leases, line } = deps;
+  const found = (id: string): Machine => {
+    const machine =
+      store.machine(id) ??
+      store.machines().find((other) => other.instance === id || other.lease === id) ??
+      null;
+    if (machine === null) throw new HostlerError('not-found', `no machine, instance or lease is named ${id}`);
+    return machine;
+  };
+
+  function pools(): PoolReply[] {
+    const [now, machines, rests, plan] = [clock.now(), store.machines(), store.rests(), deps.lastPlan()];
+    return config.get().pools.map((spec) => {
+      const memory = store.memory(spec.id) ?? {
+        pool: spec.id,
+        reserve: 0,
+        reserveAt: 0,
+        paused: false,
+        draining: false,
+      };
+      const size = plan?.pools.find((pool) => pool.pool === spec.id) ?? null;
+      return poolReply({ spec, memory, machines, rests, size, now });
+    });
+  }
+
+  function retire(id: string, force: boolean): string {
+    const machine = found(id);
+    if (machine.lease !== null) {
+      if (!force) {
+        throw new HostlerError(
+          'machine-busy',
+          `${machine.id} is leased to ${machine.lease}; retire it with --force, or let it end with its lease`,
+        );
+      }
+      leases.end(machine.lease, 'by-person');
+    }
+    const current = store.machine(machine.id);
+    if (current?.cleaning === true) store.putMachine({ ...current, ending: 'by-person' });
+    else deps.retireNow([machine.id], 'by-person');
+    deps.nudge();
+    return `${machine.id} ends`;
+  }
+
+  async function endLease(name: string, byPerson: boolean): Promise<string> {
+    const machine = store.lease(name)?.machine ?? null;
+    if (!leases.end(name, byPerson ? 'by-person' : 'lease-ended')) {
+      throw new HostlerError('not-found', `no lease is named ${name}`);
+    }
+    if (byPerson && machine !== null) retire(machine, false);
+    return `${name} is given back`;
+  }
+
+  return {
+    retire,
+    endLease,
+    pools,
+    assertOpen() {
+      if (deps.isStopping())
+        throw new HostlerError('daemon-stopping', 'the daemon is stopping; ask again when it is back');
+    },
+    openLease: (request, connection) => leases.open(request, connection),
+    commitLease: (name) => leases.commit(name),
+    leases: () => store.leases().map((lease) => leaseReply(lease, line.place(lease.name), clock.now())),
+    lease(name) {
+      const lease = store.lease(name);
+      if (lease === null) throw new HostlerError('not-found', `no lease is named ${name}`);
+      return leaseReply(lease, line.place(name), clock.now());
+    },
+    machines: () =>
+      store
+        .machines()
+        .filter((machine) => machine.phase !== 'gone')
+        .map(machineReply),
+    machine(id) {
+      const machine = found(id);
+      return {
+        machine: machineReply(machine),
+        events: store.events({ machine: machine.id, limit: MACHINE_EVENTS }).map(eventReply),
+      };
+    },
+    switchPool: (what, pool) => switchPools(deps, what, pool),
+    plan() {
+      const plan = deps.lastPlan();
+      if (plan === null) return { at: null, wake_at: null, pools: [], actions: [] };
+      return {
+        at: isoTime(plan.at),
+        wake_at: isoTime(plan.wakeAt),
+        pools: plan.pools.map((size) => ({ ...size, lines: size.reasons.map(describeReason) })),
+        actions: plan.actions.map(describeAction),
+      };
+    },
+    events: (query) => store.events(query).map(eventReply),
+    config: () => ({ values: config.get().values, warnings: config.get().warnings }),
+    status() {
+      const { loadedAt, error } = config.state();
+      const { settings, files, warnings } = config.get();
+      return {
+        ...deps.process(),
+        owner: settings.owner,
+        config_files: files,
+        config_loaded: isoTime(loadedAt),
+        config_error: error,
+        warnings,
+        pools: pools(),
+        waiting: line.size(),
+      };
+    },
+    reload: () => deps.reload(),
+    cleanup: (allManagers) => deps.cleanup(allManagers),
+  };
+}

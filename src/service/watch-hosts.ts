@@ -1,0 +1,138 @@
+// Looks at hosts from the manager: TLS pings for those that are ready or held idle, container looks for those in use.
+// What it learns goes into machine and lease rows and, for leased ones, as a health note into the runner's store, so
+// that the door's `config` answers at once. Looks are spread: each host has its own next time.
+// Trap: a failed look says nothing about jobs; it never frees a host, it only counts towards `unhealthy`.
+import { isBusy, type JobSeen, type Lease } from '../domain/lease.ts';
+import type { Machine } from '../domain/machine.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
+import type { RunnerStore } from '../ports/runner-store.ts';
+import type { Store } from '../ports/store.ts';
+import type { CurrentConfig } from './current-config.ts';
+
+/** Held idle and ready hosts are pinged this often (design §4: every 10 s). */
+export const PING_EVERY_MS: DurationMs = 10 * SECOND_MS;
+/** Containers of a leased host: jobs begin and end in seconds, 5 s keeps the idle clock honest. */
+export const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
+/** A ping that takes longer than this is as good as none for a job that waits. */
+const PING_LIMIT_MS: DurationMs = 3 * SECOND_MS;
+/** A health note is good for two and a half pings, so that one late round does not make the door ping by itself. */
+export const NOTE_GOOD_MS: DurationMs = 25 * SECOND_MS;
+/** Looks under way at once, and a round each 100 ms starts at most 10: at most 100 a second in all (design §4). */
+const STARTS_PER_ROUND = 10;
+const ROUND_MS: DurationMs = 100;
+/** Pings in a row that must fail before a host counts as dead: one lost packet is not a death. */
+export const DEAD_AFTER_PINGS = 3;
+/** Jobs remembered a lease; more than a runner's MaxBuilds in practice. */
+const JOBS_KEPT = 100;
+
+type WatchDeps = {
+  store: Store;
+  config: CurrentConfig;
+  docker: Docker;
+  runnerStore: RunnerStore;
+  clock: Clock;
+  hostOf(machine: Machine): DockerHost | null;
+  /** Health changed: the planner may want to replace it. */
+  nudge(): void;
+};
+
+/** The lease after a look, or null when nothing changed: a steady job must not write to disk every few seconds. */
+function afterLook(lease: Lease, containers: readonly JobContainer[], now: EpochMs): Lease | null {
+  const known = new Set(lease.jobs.map((job) => job.id));
+  const added: JobSeen[] = [];
+  for (const { jobId, jobUrl } of containers) {
+    if (jobId === null || known.has(jobId)) continue;
+    known.add(jobId);
+    added.push({ id: jobId, url: jobUrl, seenAt: now });
+  }
+  if (added.length === 0 && containers.length === lease.containers && lease.lookedAt !== null) return null;
+  const jobs = added.length === 0 ? lease.jobs : [...lease.jobs, ...added].slice(-JOBS_KEPT);
+  const containersAt = containers.length > 0 || lease.containers > 0 ? now : lease.containersAt;
+  return { ...lease, containers: containers.length, containersAt, lookedAt: lease.lookedAt ?? now, jobs };
+}
+
+/** Looks at all watched hosts until the signal aborts. */
+export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Promise<void> } {
+  const { store, docker, clock } = deps;
+  const nextAt = new Map<string, EpochMs>();
+  const underWay = new Set<string>();
+
+  function putHealth(id: string, healthy: boolean): Machine | null {
+    const machine = store.machine(id);
+    if (machine === null || machine.phase === 'gone') return null;
+    const failedPings = healthy ? 0 : machine.failedPings + 1;
+    if (failedPings === machine.failedPings) return machine;
+    const next = { ...machine, failedPings };
+    store.putMachine(next);
+    if (failedPings === DEAD_AFTER_PINGS || (failedPings === 0 && machine.failedPings >= DEAD_AFTER_PINGS))
+      deps.nudge();
+    return next;
+  }
+
+  async function note(machine: Machine, healthy: boolean): Promise<void> {
+    const lease = machine.lease === null ? null : store.lease(machine.lease);
+    if (lease === null || lease.state !== 'held') return;
+    const now = clock.now();
+    if (healthy)
+      await deps.runnerStore.putHealth(lease.store, lease.name, { kind: 'ok', until: now + NOTE_GOOD_MS });
+    else if (machine.failedPings >= DEAD_AFTER_PINGS && !isBusy(lease, now)) {
+      await deps.runnerStore.putHealth(lease.store, lease.name, {
+        kind: 'dead',
+        why: 'its Docker API does not answer',
+      });
+    }
+  }
+
+  async function look(machine: Machine, signal: AbortSignal): Promise<void> {
+    const host = deps.hostOf(machine);
+    if (host === null) return;
+    const lease = machine.lease === null ? null : store.lease(machine.lease);
+    let healthy = false;
+    if (lease !== null && lease.state === 'held' && (lease.urlAt !== null || lease.containers > 0)) {
+      const containers = await docker
+        .jobContainers(host, clock.timeout(PING_LIMIT_MS, signal))
+        .catch(() => null);
+      healthy = containers !== null;
+      const current = store.lease(lease.name);
+      if (containers !== null && current !== null && current.machine === machine.id) {
+        const next = afterLook(current, containers, clock.now());
+        if (next !== null) store.putLease(next);
+      }
+    } else healthy = await docker.ping(host, PING_LIMIT_MS);
+    if (signal.aborted) return;
+    const after = putHealth(machine.id, healthy);
+    if (after !== null) await note(after, healthy);
+  }
+
+  function everyMs(machine: Machine): DurationMs {
+    if (machine.phase === 'leased' && machine.lease !== null) return LOOK_EVERY_MS;
+    return PING_EVERY_MS;
+  }
+
+  function startDue(signal: AbortSignal): void {
+    const now = clock.now();
+    let starts = 0;
+    for (const machine of store.machines()) {
+      if (machine.phase !== 'ready' && machine.phase !== 'leased' && machine.phase !== 'draining') continue;
+      if (machine.cleaning || underWay.has(machine.id) || (nextAt.get(machine.id) ?? 0) > now) continue;
+      if (++starts > STARTS_PER_ROUND) break;
+      nextAt.set(machine.id, now + everyMs(machine));
+      underWay.add(machine.id);
+      void look(machine, signal)
+        .catch(() => undefined)
+        .finally(() => underWay.delete(machine.id));
+    }
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        startDue(signal);
+        await clock.sleep(ROUND_MS, signal);
+        if (nextAt.size > 2 * store.machines().length + 100) nextAt.clear();
+      }
+    },
+  };
+}
