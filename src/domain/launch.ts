@@ -3,9 +3,20 @@
 import type { Offering } from './instance.ts';
 import type { EpochMs } from './units.ts';
 
+/** What a LaunchSpec comes to in its account now: looked up once, cached, refreshed on errors and every hour. */
+export type ResolvedLaunch = {
+  imageId: string;
+  /** Where the id came from: `ami-…`, an SSM name, or the default; for logs. */
+  imageFrom: string;
+  rootDevice: string;
+  subnetId: string | null;
+  zone: string | null;
+  securityGroupIds: readonly string[];
+};
+
 /**
  * Everything RunInstances is given, already resolved (AMI id, security group ids): plain JSON, so that it can be
- * stored and sent again unchanged. Field meanings: facts of `amazonec2-*` options, see adapters/aws/launch.ts.
+ * stored and sent again unchanged. Field meanings: facts of `amazonec2-*` options, see docs/ec2.md.
  */
 export type LaunchRequest = {
   offering: Offering;

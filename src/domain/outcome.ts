@@ -1,4 +1,6 @@
 // What an EC2 call can come to, in a few named kinds. adapters/aws/errors.ts maps codes to these; the planner knows only these.
+// Trap: `unknown` means that the call may have happened; only the same token or a listing can tell.
+import { HostlerError } from './error.ts';
 
 export type OutcomeKind =
   | 'insufficient-capacity' // no such capacity now: this offering rests some minutes
@@ -38,3 +40,20 @@ export type Rest = {
   since: number;
   until: number;
 };
+
+/** The error that carries an outcome over a port that throws: `cloud-refused`, readable, the outcome as its cause. */
+export function refusal(action: string, outcome: Outcome): HostlerError {
+  return new HostlerError('cloud-refused', `${action}: ${outcome.code}: ${outcome.message}`, {
+    where: action,
+    cause: outcome,
+  });
+}
+
+/** The outcome behind an error made by `refusal`, or null for any other error. */
+export function outcomeOf(error: unknown): Outcome | null {
+  if (!(error instanceof HostlerError) || error.code !== 'cloud-refused') return null;
+  const { cause } = error;
+  return typeof cause === 'object' && cause !== null && 'kind' in cause && 'scope' in cause
+    ? (cause as Outcome)
+    : null;
+}

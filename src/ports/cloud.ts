@@ -2,20 +2,11 @@
 // Trap: a failed listing throws; an empty one means that EC2 said "none". Never turn one into the other.
 import type { CloudSite, LaunchSpec } from '../domain/config.ts';
 import type { Instance } from '../domain/instance.ts';
-import type { LaunchRequest } from '../domain/launch.ts';
+import type { LaunchRequest, ResolvedLaunch } from '../domain/launch.ts';
 import type { CallBudget } from '../domain/observation.ts';
 import type { Outcome } from '../domain/outcome.ts';
 
-/** What a LaunchSpec comes to in its account now: looked up once, cached, refreshed on errors and every hour. */
-export type ResolvedLaunch = {
-  imageId: string;
-  /** Where the id came from: `ami-…`, an SSM name, or the default; for logs. */
-  imageFrom: string;
-  rootDevice: string;
-  subnetId: string | null;
-  zone: string | null;
-  securityGroupIds: readonly string[];
-};
+export type { ResolvedLaunch };
 
 export type LaunchAnswer =
   /** At least one instance. `short` = how many of `count` EC2 did not give. */
@@ -29,8 +20,11 @@ export type TerminateAnswer =
   | { instance: string; kind: 'failed'; outcome: Outcome };
 
 export interface Cloud {
-  /** Looks up AMI, root device, security groups and subnet. Throws HostlerError `cloud-refused` with the outcome's words. */
-  resolve(spec: LaunchSpec, signal: AbortSignal): Promise<ResolvedLaunch>;
+  /**
+   * Looks up AMI, root device, security groups and subnet. Throws HostlerError `cloud-refused` with the outcome's words;
+   * `outcomeOf` gives the outcome. `hostPorts`: what the manager must reach on a host (default SSH 22 and Docker 2376).
+   */
+  resolve(spec: LaunchSpec, signal: AbortSignal, hostPorts?: readonly number[]): Promise<ResolvedLaunch>;
   /** One RunInstances call, one attempt. Never throws. */
   launch(
     site: CloudSite,

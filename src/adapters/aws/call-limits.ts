@@ -1,0 +1,73 @@
+// EC2's published request rates as buckets, one set for each account and region (here: site).
+// Sizes and refills: EC2 developer guide, "Request throttling for the Amazon EC2 API". They are shared with everything
+// else in the account, so throttling can still happen; then the bucket of that action slows down by itself.
+import type { CallBudget } from '../../domain/observation.ts';
+import type { DurationMs } from '../../domain/units.ts';
+import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-bucket.ts';
+
+/** Requests: calls in the bucket, calls a second. Actions without an entry are `describes`. */
+export const requestLimits: Readonly<Record<string, BucketLimits>> = {
+  RunInstances: { size: 5, perSecond: 2 },
+  TerminateInstances: { size: 100, perSecond: 5 },
+  CreateSecurityGroup: { size: 50, perSecond: 5 },
+  AuthorizeSecurityGroupIngress: { size: 50, perSecond: 5 },
+  // SSM publishes no bucket; 10 a second is far below its default throughput and far above our use (one a pool and hour).
+  GetParameter: { size: 10, perSecond: 10 },
+};
+
+/** Non-mutating calls, each action on its own; ours are always filtered or paged, so the larger bucket holds. */
+export const describes: BucketLimits = { size: 100, perSecond: 20 };
+
+/** Resource tokens: instances in the bucket, instances a second. */
+export const resourceLimits: Readonly<Record<string, BucketLimits>> = {
+  RunInstances: { size: 1_000, perSecond: 2 },
+  TerminateInstances: { size: 1_000, perSecond: 20 },
+};
+
+export type CallLimits = {
+  /** Takes what one call needs and says how long to wait; null (nothing taken) when that is beyond `maxWaitMs`. */
+  reserve(call: { action: string; instances: number; maxWaitMs: DurationMs }): DurationMs | null;
+  /** Instances that were not launched cost no resource tokens. */
+  refundInstances(action: string, instances: number): void;
+  throttled(action: string): void;
+  /** Resource tokens there now. */
+  instances(action: string): number;
+  launchBudget(): CallBudget;
+};
+
+/** `monotonic` in milliseconds. */
+export function createCallLimits(monotonic: () => DurationMs): CallLimits {
+  const requests = new Map<string, TokenBucket>();
+  const resources = new Map<string, TokenBucket>();
+  const bucket = (of: Map<string, TokenBucket>, action: string, limits: BucketLimits): TokenBucket => {
+    const known = of.get(action) ?? createTokenBucket(limits, monotonic());
+    of.set(action, known);
+    return known;
+  };
+  const requestBucket = (action: string) => bucket(requests, action, requestLimits[action] ?? describes);
+  const resourceBucket = (action: string) => {
+    const limits = resourceLimits[action];
+    return limits === undefined ? null : bucket(resources, action, limits);
+  };
+
+  return {
+    reserve: ({ action, instances, maxWaitMs }) => {
+      const now = monotonic();
+      const forRequest = requestBucket(action).reserve(1, now, maxWaitMs);
+      if (forRequest === null) return null;
+      const forInstances = resourceBucket(action)?.reserve(instances, now, maxWaitMs) ?? null;
+      if (forInstances === null && resourceLimits[action] !== undefined) {
+        requestBucket(action).refund(1);
+        return null;
+      }
+      return Math.max(forRequest, forInstances ?? 0);
+    },
+    refundInstances: (action, instances) => resourceBucket(action)?.refund(instances),
+    throttled: (action) => requestBucket(action).throttled(monotonic()),
+    instances: (action) => resourceBucket(action)?.available(monotonic()) ?? Number.POSITIVE_INFINITY,
+    launchBudget: () => ({
+      launches: requestBucket('RunInstances').available(monotonic()),
+      instances: resourceBucket('RunInstances')?.available(monotonic()) ?? 0,
+    }),
+  };
+}

@@ -1,0 +1,150 @@
+// The cloud port on EC2: one set of clients, buckets and remembered look-ups for each site. Each verb is a few lines
+// here; how it works stands in the file it calls.
+// Trap: launch sends one call with one attempt and never throws; a lost answer is `unknown`, never `refused`.
+import { networkInterfaces } from 'node:os';
+import type { CloudSite } from '../../domain/config.ts';
+import type { ResolvedLaunch } from '../../domain/launch.ts';
+import { type Outcome, refusal } from '../../domain/outcome.ts';
+import { type DurationMs, MINUTE_MS } from '../../domain/units.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Cloud, TerminateAnswer } from '../../ports/cloud.ts';
+import type { Log } from '../../ports/log.ts';
+import { createInstanceAnswers } from './instance-answers.ts';
+import { launchInstances } from './launch-instances.ts';
+import { listByLaunch, listByOwner } from './list-instances.ts';
+import { readConsole } from './read-console.ts';
+import { createResolutionCache } from './resolution-cache.ts';
+import { DEFAULT_HOST_PORTS, resolutionKey, resolveLaunch } from './resolve-launch.ts';
+import { createSiteCalls, type SiteCalls } from './site-calls.ts';
+import { terminateInstances } from './terminate-instances.ts';
+
+export type CloudDeps = {
+  clock: Clock;
+  log: Log;
+  /** After each call: its outcome's kind, or `ok`. */
+  onCall?: (call: { action: string; outcome: string; ms: DurationMs }) => void;
+  /** Read for AWS_ENDPOINT_URL_SSM only; the SDK itself reads the process's environment. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** IPv4 addresses that security groups are opened to; default: those of this machine's interfaces. */
+  managerAddresses?: () => readonly string[];
+};
+
+/** Milliseconds for all look-ups of one pool together. */
+const RESOLVE_LIMIT_MS: DurationMs = MINUTE_MS;
+
+/** The cloud port over the AWS SDK. `close` ends kept connections and the parser thread. */
+export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
+  const { clock, log } = deps;
+  const sites = new Map<string, SiteCalls>();
+  const ending = new AbortController();
+  const answers = createInstanceAnswers({ log });
+  const resolved = createResolutionCache<ResolvedLaunch>(() => clock.monotonic());
+  const managerAddresses = deps.managerAddresses ?? ownAddresses;
+  const callDeps = { clock, log, env: deps.env ?? process.env, onCall: deps.onCall ?? (() => undefined) };
+
+  const at = (site: CloudSite): SiteCalls => {
+    const calls = sites.get(site.key) ?? createSiteCalls(site, callDeps);
+    sites.set(site.key, calls);
+    calls.use(site);
+    return calls;
+  };
+
+  return {
+    resolve: async (spec, signal, hostPorts = DEFAULT_HOST_PORTS) => {
+      // The look-up is shared, so it ends with its own limit and not with one caller's signal.
+      const shared = resolved.get(resolutionKey(spec, hostPorts), spec.site.key, () =>
+        resolveLaunch(spec, {
+          calls: at(spec.site),
+          clock,
+          log: log.child({ site: spec.site.key }),
+          signal: clock.timeout(RESOLVE_LIMIT_MS, ending.signal),
+          managerAddresses: managerAddresses(),
+          hostPorts,
+        }),
+      );
+      return await untilAborted(shared, signal);
+    },
+
+    launch: async (site, order, signal) =>
+      await launchInstances(order, {
+        calls: at(site),
+        answers,
+        signal,
+        spoiled: () => resolved.invalidate(site.key),
+      }),
+
+    terminate: async (site, instances, signal) => await terminateAt(at(site), instances, signal),
+
+    list: async (site, owner, signal) => await listByOwner(owner, { calls: at(site), answers, signal }),
+
+    listLaunches: async (site, tokens, signal) =>
+      tokens.length === 0 ? [] : await listByLaunch(tokens, { calls: at(site), answers, signal }),
+
+    consoleOutput: async (site, instance, signal) => await readConsole(instance, { calls: at(site), signal }),
+
+    budget: (site) => at(site).budget(),
+
+    calls: () => {
+      const total: Record<string, number> = {};
+      for (const site of sites.values())
+        for (const [action, count] of site.counts()) total[action] = (total[action] ?? 0) + count;
+      return total;
+    },
+
+    close: () => {
+      ending.abort();
+      answers.close();
+      for (const site of sites.values()) site.close();
+    },
+  };
+}
+
+async function terminateAt(
+  calls: SiteCalls,
+  instances: readonly string[],
+  signal: AbortSignal,
+): Promise<TerminateAnswer[]> {
+  const action = 'TerminateInstances';
+  const { TerminateInstancesCommand } = await import('@aws-sdk/client-ec2');
+  return await terminateInstances(instances, {
+    tokens: () => calls.instanceTokens(action),
+    send: async (ids) => {
+      const command = new TerminateInstancesCommand({ InstanceIds: [...ids] });
+      const answer = await calls.call({ action, signal, instances: ids.length }, (clients, limit) =>
+        clients.terminate.send(command, { abortSignal: limit }),
+      );
+      return (answer.TerminatingInstances ?? []).flatMap((one) => one.InstanceId ?? []);
+    },
+  });
+}
+
+/** IPv4 addresses of this machine, loopback left out. */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((entry) => entry.family === 'IPv4' && !entry.internal)
+    .map((entry) => entry.address)
+    .toSorted();
+}
+
+const stopped: Outcome = {
+  kind: 'unknown',
+  scope: 'call',
+  code: 'Hostler.Stopped',
+  message: 'stopped while the launch options were looked up',
+};
+
+/** The shared promise, or an end for this caller alone when its signal aborts. */
+async function untilAborted<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const stop = (): void => aborted.reject(refusal('resolve', stopped));
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([shared, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    // The look-up may still fail after this caller left; its other callers hear of it.
+    shared.catch(() => undefined);
+  }
+}

@@ -1,0 +1,163 @@
+// Sends the two calls that answer with instances and reads their XML ourselves: the SDK signs and sends, its parser is
+// bypassed. Large bodies go to a worker, so that a sweep over thousands of instances never holds the main thread.
+// Trap: error answers (status ≥ 300) must pass untouched to the SDK, which makes the exception with EC2's code.
+import { Worker } from 'node:worker_threads';
+import type { DescribeInstancesCommandInput, EC2Client, RunInstancesCommandInput } from '@aws-sdk/client-ec2';
+import { messageOf } from '../../domain/error.ts';
+import { refusal } from '../../domain/outcome.ts';
+import type { Log } from '../../ports/log.ts';
+import { unreadableAnswer } from './errors.ts';
+import { type InstancePage, readInstancePage } from './read-instances.ts';
+
+/** Bytes; parsing this much takes about 3 ms, above it the way to the worker is worth it. */
+const WORKER_FROM_BYTES = 256 * 1024;
+
+/** Bytes; a page of 1,000 instances with 50 tags each stays below. A larger answer is not EC2's. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+export type InstanceAnswers = {
+  run(client: EC2Client, input: RunInstancesCommandInput, signal: AbortSignal): Promise<InstancePage>;
+  describe(
+    client: EC2Client,
+    input: DescribeInstancesCommandInput,
+    signal: AbortSignal,
+  ): Promise<InstancePage>;
+  close(): void;
+};
+
+/** The reply of the worker to one body. */
+export type WorkerReply = { id: number; page: InstancePage } | { id: number; error: string };
+
+/** What this file needs of the SDK's response; the SDK's own type is not part of its public packages. */
+type RawResponse = { statusCode: number; body: unknown };
+
+/** The little of the SDK's middleware stack that is used. */
+type RawStack = {
+  add(
+    middleware: (next: (args: never) => Promise<{ response: unknown }>) => (args: never) => Promise<never>,
+    options: { step: 'deserialize'; name: string; priority: 'low' },
+  ): void;
+};
+
+export function createInstanceAnswers(deps: { log: Log; workerFromBytes?: number }): InstanceAnswers {
+  const parser = createParser(deps.log, deps.workerFromBytes ?? WORKER_FROM_BYTES);
+  const read = async (action: string, body: Buffer | null): Promise<InstancePage> => {
+    if (body === null) throw refusal(action, unreadableAnswer(action, 'without a body'));
+    try {
+      return await parser.parse(body);
+    } catch (error) {
+      throw refusal(action, unreadableAnswer(action, `what cannot be read: ${messageOf(error)}`));
+    }
+  };
+  return {
+    run: async (client, input, signal) => {
+      const { RunInstancesCommand } = await import('@aws-sdk/client-ec2');
+      const command = new RunInstancesCommand(input);
+      const body = takeBody(command.middlewareStack as unknown as RawStack, signal);
+      await client.send(command, { abortSignal: signal });
+      return await read('RunInstances', body());
+    },
+    describe: async (client, input, signal) => {
+      const { DescribeInstancesCommand } = await import('@aws-sdk/client-ec2');
+      const command = new DescribeInstancesCommand(input);
+      const body = takeBody(command.middlewareStack as unknown as RawStack, signal);
+      await client.send(command, { abortSignal: signal });
+      return await read('DescribeInstances', body());
+    },
+    close: parser.close,
+  };
+}
+
+/** Takes the body of a 2xx answer away before the SDK parses it; the returned function hands it out. */
+function takeBody(stack: RawStack, signal: AbortSignal): () => Buffer | null {
+  let taken: Buffer | null = null;
+  stack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const response = result.response as RawResponse;
+      if (response.statusCode >= 200 && response.statusCode < 300) {
+        taken = await collect(response.body, signal);
+        response.body = new Uint8Array(0);
+      }
+      return result as never;
+    },
+    { step: 'deserialize', name: 'hostlerTakeBody', priority: 'low' },
+  );
+  return () => taken;
+}
+
+/** Reads a body to its end. The abort signal of the SDK does not reach this far, so it is looked at here. */
+async function collect(body: unknown, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const stream = body as AsyncIterable<Uint8Array> & { destroy(error?: Error): void };
+  const stop = (): void =>
+    stream.destroy(Object.assign(new Error('Request aborted'), { name: 'AbortError' }));
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    for await (const chunk of stream) {
+      size += chunk.byteLength;
+      if (size > MAX_BODY_BYTES) throw new Error(`the answer is larger than ${MAX_BODY_BYTES} bytes`);
+      chunks.push(Buffer.from(chunk));
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Parses here when small, in one worker that starts at the first large body. A worker that dies is replaced. */
+function createParser(log: Log, workerFromBytes: number) {
+  type Waiting = { resolve(page: InstancePage): void; reject(error: Error): void };
+  const waiting = new Map<number, Waiting>();
+  let worker: Worker | null = null;
+  let lastId = 0;
+
+  const failAll = (error: Error): void => {
+    worker = null;
+    for (const entry of waiting.values()) entry.reject(error);
+    waiting.clear();
+  };
+
+  const start = (): Worker => {
+    const started = new Worker(new URL('./instance-worker.ts', import.meta.url));
+    started.on('message', (reply: WorkerReply) => {
+      const entry = waiting.get(reply.id);
+      waiting.delete(reply.id);
+      if (waiting.size === 0) started.unref();
+      if ('page' in reply) entry?.resolve(reply.page);
+      else entry?.reject(new Error(reply.error));
+    });
+    started.on('error', (error) => {
+      log.warn('the parser thread failed; it starts again with the next large answer', {
+        error: messageOf(error),
+      });
+      failAll(error instanceof Error ? error : new Error(messageOf(error)));
+    });
+    started.on('exit', () => {
+      if (worker === started) failAll(new Error('the parser thread ended'));
+    });
+    return started;
+  };
+
+  return {
+    parse: async (body: Buffer): Promise<InstancePage> => {
+      if (body.byteLength < workerFromBytes) return readInstancePage(body.toString('utf8'));
+      worker ??= start();
+      lastId += 1;
+      const id = lastId;
+      const page = new Promise<InstancePage>((resolve, reject) => waiting.set(id, { resolve, reject }));
+      // Keeps the process while an answer is due, and only then.
+      worker.ref();
+      worker.postMessage({ id, body }, []);
+      return await page;
+    },
+    close: (): void => {
+      const ending = worker;
+      worker = null;
+      void ending?.terminate();
+      failAll(new Error('closed'));
+    },
+  };
+}

@@ -1,0 +1,107 @@
+// Which subnet, zone and VPC a pool's instances go to: as the options say, checked against EC2, or chosen as
+// docker-machine would (a default subnet of the VPC and zone), with the most free addresses first.
+import type { Filter, Subnet } from '@aws-sdk/client-ec2';
+import type { LaunchSpec } from '../../domain/config.ts';
+import type { HostlerError } from '../../domain/error.ts';
+import { refusal } from '../../domain/outcome.ts';
+import { unreadableAnswer } from './errors.ts';
+import type { SiteCalls } from './site-calls.ts';
+
+export type ResolvedNetwork = { subnetId: string; zone: string | null; vpcId: string | null };
+
+type Deps = { calls: SiteCalls; signal: AbortSignal };
+
+/** Throws `cloud-refused`; what contradicts itself or does not exist is `invalid`. */
+export async function resolveNetwork(spec: LaunchSpec, deps: Deps): Promise<ResolvedNetwork> {
+  if (spec.subnetId !== null) return checkSubnet(spec, await oneSubnet(spec.subnetId, deps));
+  const vpcId = spec.vpcId ?? (await defaultVpc(spec, deps));
+  const filters = [
+    { Name: 'vpc-id', Values: [vpcId] },
+    ...(spec.zone === null ? [] : [{ Name: 'availability-zone', Values: [spec.zone] }]),
+  ];
+  const chosen = (await describeSubnets({ Filters: filters }, deps)).toSorted(bySuitability)[0];
+  if (chosen === undefined) {
+    const place = spec.zone === null ? vpcId : `${vpcId} in zone ${spec.zone}`;
+    throw wrong(
+      'Hostler.NoSubnet',
+      `there is no subnet of ${place}; set amazonec2-subnet-id or amazonec2-zone`,
+    );
+  }
+  return networkOf(chosen);
+}
+
+function checkSubnet(spec: LaunchSpec, subnet: Subnet): ResolvedNetwork {
+  const network = networkOf(subnet);
+  if (spec.vpcId !== null && network.vpcId !== null && spec.vpcId !== network.vpcId) {
+    throw wrong(
+      'Hostler.SubnetElsewhere',
+      `amazonec2-subnet-id ${network.subnetId} is in ${network.vpcId}, not in amazonec2-vpc-id ${spec.vpcId}`,
+    );
+  }
+  if (spec.zone !== null && network.zone !== null && spec.zone !== network.zone) {
+    throw wrong(
+      'Hostler.SubnetElsewhere',
+      `amazonec2-subnet-id ${network.subnetId} is in zone ${network.zone}, not in amazonec2-zone ${spec.zone}`,
+    );
+  }
+  return { ...network, zone: network.zone ?? spec.zone, vpcId: network.vpcId ?? spec.vpcId };
+}
+
+async function oneSubnet(id: string, deps: Deps): Promise<Subnet> {
+  const found = (await describeSubnets({ SubnetIds: [id] }, deps)).find((subnet) => subnet.SubnetId === id);
+  if (found === undefined)
+    throw wrong(
+      'InvalidSubnetID.NotFound',
+      `the subnet ${id} does not exist in this region (amazonec2-subnet-id)`,
+    );
+  return found;
+}
+
+async function defaultVpc(spec: LaunchSpec, deps: Deps): Promise<string> {
+  const { DescribeVpcsCommand } = await import('@aws-sdk/client-ec2');
+  const command = new DescribeVpcsCommand({ Filters: [{ Name: 'is-default', Values: ['true'] }] });
+  const answer = await deps.calls.call({ action: 'DescribeVpcs', signal: deps.signal }, (clients, signal) =>
+    clients.describe.send(command, { abortSignal: signal }),
+  );
+  if (answer.Vpcs === undefined)
+    throw refusal('DescribeVpcs', unreadableAnswer('DescribeVpcs', 'without a list'));
+  const id = answer.Vpcs.find((vpc) => vpc.VpcId !== undefined)?.VpcId;
+  if (id !== undefined) return id;
+  throw wrong(
+    'Hostler.NoDefaultVpc',
+    `${spec.site.region} has no default VPC; set amazonec2-vpc-id and amazonec2-subnet-id`,
+  );
+}
+
+async function describeSubnets(
+  query: { SubnetIds: string[] } | { Filters: Filter[] },
+  deps: Deps,
+): Promise<Subnet[]> {
+  const { DescribeSubnetsCommand } = await import('@aws-sdk/client-ec2');
+  const answer = await deps.calls.call(
+    { action: 'DescribeSubnets', signal: deps.signal },
+    (clients, signal) => clients.describe.send(new DescribeSubnetsCommand(query), { abortSignal: signal }),
+  );
+  if (answer.Subnets === undefined)
+    throw refusal('DescribeSubnets', unreadableAnswer('DescribeSubnets', 'without a subnet list'));
+  return answer.Subnets;
+}
+
+function networkOf(subnet: Subnet): ResolvedNetwork {
+  if (subnet.SubnetId === undefined)
+    throw refusal('DescribeSubnets', unreadableAnswer('DescribeSubnets', 'with a subnet without id'));
+  return { subnetId: subnet.SubnetId, zone: subnet.AvailabilityZone ?? null, vpcId: subnet.VpcId ?? null };
+}
+
+/** The zone's default subnet first, then room, then the id, so that equal answers choose the same subnet. */
+function bySuitability(a: Subnet, b: Subnet): number {
+  return (
+    Number(b.DefaultForAz ?? false) - Number(a.DefaultForAz ?? false) ||
+    (b.AvailableIpAddressCount ?? 0) - (a.AvailableIpAddressCount ?? 0) ||
+    ((a.SubnetId ?? '') < (b.SubnetId ?? '') ? -1 : 1)
+  );
+}
+
+function wrong(code: string, message: string): HostlerError {
+  return refusal('DescribeSubnets', { kind: 'invalid', scope: 'pool', code, message });
+}

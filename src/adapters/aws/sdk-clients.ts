@@ -1,0 +1,92 @@
+// The SDK's clients for one site, loaded only when the first call goes out (the EC2 package costs 0.2 s and 90 MB).
+// Every limit that keeps a call from hanging is set here; retry is the planner's, so every client makes one attempt.
+// Trap: `requestTimeout` alone only warns; it needs `throwOnRequestTimeout`. A stalled body needs `socketTimeout`.
+import type { EC2Client } from '@aws-sdk/client-ec2';
+import type { SSMClient } from '@aws-sdk/client-ssm';
+import type { CloudSite } from '../../domain/config.ts';
+
+/** Separate clients, so that a slow listing never stands before a launch in one connection pool. */
+export type SdkClients = { launch: EC2Client; terminate: EC2Client; describe: EC2Client; ssm: SSMClient };
+
+/** Milliseconds to connect: EC2's endpoints answer within a few round trips. */
+const CONNECT_MS = 3_000;
+
+/** Milliseconds without an answer or without a byte. RunInstances for some hundred machines takes seconds. */
+const ANSWER_MS = 30_000;
+
+/** Connections kept for each client; the token buckets bound calls well below this. */
+const MAX_SOCKETS = 16;
+
+/** Makes the clients. `env` decides where SSM is when the site has an endpoint of its own (an emulator serves both). */
+export async function createSdkClients(
+  site: CloudSite,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<SdkClients> {
+  const [ec2, ssm] = await Promise.all([import('@aws-sdk/client-ec2'), import('@aws-sdk/client-ssm')]);
+  const credentials = await credentialsOf(site);
+  const shared = () => ({
+    region: site.region,
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: ANSWER_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: ANSWER_MS,
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+    },
+    ...(credentials !== null && { credentials }),
+  });
+  const ec2Client = () =>
+    new ec2.EC2Client({ ...shared(), ...(site.endpoint !== null && { endpoint: site.endpoint }) });
+  const ssmEndpoint = env['AWS_ENDPOINT_URL_SSM'] || site.endpoint;
+  return {
+    launch: ec2Client(),
+    terminate: ec2Client(),
+    describe: ec2Client(),
+    ssm: new ssm.SSMClient({ ...shared(), ...(ssmEndpoint !== null && { endpoint: ssmEndpoint }) }),
+  };
+}
+
+/** Ends kept connections. */
+export function destroyClients(clients: SdkClients): void {
+  for (const client of Object.values(clients)) client.destroy();
+}
+
+/** True when both sites would make the same clients. A rotated secret keeps the key of a site but not its clients. */
+export function isSameAccess(a: CloudSite, b: CloudSite): boolean {
+  return accessText(a) === accessText(b);
+}
+
+function accessText(site: CloudSite): string {
+  const held =
+    site.credentials.kind === 'static'
+      ? [
+          site.credentials.accessKeyId,
+          site.credentials.secretAccessKey.reveal(),
+          site.credentials.sessionToken?.reveal(),
+        ]
+      : [];
+  return JSON.stringify([site.region, site.endpoint, site.assumeRoleArn, ...held]);
+}
+
+/** null: the SDK's own chain (environment, shared file, container or instance role). */
+async function credentialsOf(site: CloudSite) {
+  const own =
+    site.credentials.kind === 'static'
+      ? {
+          accessKeyId: site.credentials.accessKeyId,
+          secretAccessKey: site.credentials.secretAccessKey.reveal(),
+          ...(site.credentials.sessionToken !== null && {
+            sessionToken: site.credentials.sessionToken.reveal(),
+          }),
+        }
+      : null;
+  if (site.assumeRoleArn === null) return own;
+  const { fromTemporaryCredentials } = await import('@aws-sdk/credential-providers');
+  return fromTemporaryCredentials({
+    params: { RoleArn: site.assumeRoleArn, RoleSessionName: 'hostler' },
+    clientConfig: { region: site.region },
+    ...(own !== null && { masterCredentials: own }),
+  });
+}
