@@ -8,7 +8,7 @@ import type { RunResult } from '../../ports/host.ts';
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
 /** The last `MAX_OUTPUT_BYTES` of a stream, at most twice that in memory. */
-function tail(): { add(chunk: Buffer): void; text(): string } {
+function tail(): { add: (chunk: Buffer) => void; text: () => string } {
   let chunks: Buffer[] = [];
   let size = 0;
   const cut = () => {
