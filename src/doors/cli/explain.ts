@@ -1,0 +1,114 @@
+// `hostler explain [NAME]`: without a name why each pool has the size it has; with one, a pool's, machine's or lease's story.
+import type { Command } from 'commander';
+import type { EventReply, LeaseReply, MachineDetailReply } from '../../contract/api.ts';
+import type { Client } from '../../contract/client.ts';
+import { HostlerError } from '../../domain/error.ts';
+import { callDaemon, printJson, printLines, type ReadOptions, withReading } from './daemon-call.ts';
+import { drawEvents } from './events.ts';
+import type { CliIo } from './io.ts';
+import { drawLeases } from './leases.ts';
+import { drawMachines } from './machines.ts';
+import { createPaint, type Paint } from './paint.ts';
+import { explainActions, explainPool } from './pool-sum.ts';
+
+/** Events of a pool's story: what fits on a screen. */
+const POOL_EVENTS = 20;
+
+/** Events of one lease: a lease has some ten in its life. */
+const LEASE_EVENTS = 200;
+
+type Screen = { now: number; paint: Paint };
+type Story = { json: unknown; lines: readonly string[] };
+
+const historyLines = (events: readonly EventReply[], paint: Paint): string[] =>
+  events.length === 0 ? ['no events'] : drawEvents(events, paint);
+
+async function explainAll(client: Client, screen: Screen): Promise<Story> {
+  const [plan, pools] = await Promise.all([client.plan(), client.pools()]);
+  const blocks = pools.flatMap((pool) => [
+    ...explainPool(
+      pool,
+      plan.pools.find((size) => size.pool === pool.id),
+      screen,
+    ),
+    '',
+  ]);
+  const empty = pools.length === 0 ? ['no pools: the configuration has no docker+machine runner', ''] : [];
+  return { json: plan, lines: [...empty, ...blocks, ...explainActions(plan, screen.now)] };
+}
+
+async function explainOnePool(client: Client, name: string, screen: Screen): Promise<Story | null> {
+  const pool = (await client.pools()).find(({ id }) => id === name);
+  if (pool === undefined) return null;
+  const [plan, events] = await Promise.all([
+    client.plan(),
+    client.events({ pool: name, limit: POOL_EVENTS }),
+  ]);
+  const size = plan.pools.find((entry) => entry.pool === name);
+  return {
+    json: { pool, plan: size ?? null, events },
+    lines: [...explainPool(pool, size, screen), '', ...historyLines(events, screen.paint)],
+  };
+}
+
+async function findMachine(client: Client, name: string): Promise<MachineDetailReply | null> {
+  const match = (await client.machines()).find(
+    (machine) => machine.id === name || machine.instance === name || machine.address === name,
+  );
+  try {
+    return await client.machine(match?.id ?? name);
+  } catch (error) {
+    if (error instanceof HostlerError && error.code === 'not-found') return null;
+    throw error;
+  }
+}
+
+async function explainMachine(client: Client, name: string, screen: Screen): Promise<Story | null> {
+  const detail = await findMachine(client, name);
+  if (detail === null) return null;
+  return {
+    json: detail,
+    lines: [
+      ...drawMachines([detail.machine], screen.now, screen.paint),
+      '',
+      ...historyLines(detail.events, screen.paint),
+    ],
+  };
+}
+
+async function explainLease(client: Client, name: string, screen: Screen): Promise<Story | null> {
+  const [leases, events] = await Promise.all([
+    client.leases(),
+    client.events({ lease: name, limit: LEASE_EVENTS }),
+  ]);
+  const lease: LeaseReply | null = leases.find((entry) => entry.name === name) ?? null;
+  if (lease === null && events.length === 0) return null;
+  const head = lease === null ? ['the lease has ended'] : drawLeases([lease], screen.now, screen.paint);
+  return { json: { lease, events }, lines: [...head, '', ...historyLines(events, screen.paint)] };
+}
+
+async function tell(client: Client, name: string | undefined, screen: Screen): Promise<Story> {
+  if (name === undefined) return explainAll(client, screen);
+  for (const look of [explainOnePool, explainMachine, explainLease]) {
+    const story = await look(client, name, screen);
+    if (story !== null) return story;
+  }
+  throw new HostlerError(
+    'not-found',
+    `${name} is no pool, machine, instance or lease that the daemon remembers; "hostler machines" and "hostler leases" list them`,
+  );
+}
+
+/** Registers `explain`. */
+export function register(program: Command, io: CliIo): void {
+  withReading(program.command('explain'))
+    .description('say why: the size of each pool, or the story of one pool, machine or lease')
+    .argument('[name]', 'pool, machine id, instance id, address or lease name')
+    .action((name: string | undefined, options: ReadOptions) =>
+      callDaemon(io, options, async (client) => {
+        const story = await tell(client, name, { now: io.now(), paint: createPaint(io) });
+        if (options.json === true) printJson(io, story.json);
+        else printLines(io, story.lines);
+      }),
+    );
+}
