@@ -5,7 +5,7 @@
 export const MACHINES = 'machines';
 /** Below `machines/`: the door's mailbox to the daemon. */
 export const MAILBOX = '.hostler';
-/** Below the mailbox: folders that `rm` moved away, waiting for the daemon. */
+/** Below the mailbox: folders that `rm` moved away, waiting for the daemon. `NAME`, then `NAME~2`, `NAME~3` … */
 export const RELEASED = 'released';
 /** Below the mailbox: one line a door call, `VERB NAME`, appended. */
 export const CALLS = 'calls';
@@ -15,6 +15,35 @@ export const MARK = 'hostler';
 export const HEALTH = 'hostler-health';
 /** In a released folder: present when a person asked for the end (rm without the runner's flag). */
 export const BY_PERSON = 'hostler-by-person';
+/** In a machine's folder: the host's pinned SSH keys, for `docker-machine ssh` and `scp`. */
+export const KNOWN_HOSTS = 'known_hosts';
 
 /** machine names: letters, digits, dot, dash, underscore, not first a dot or a dash; no path can be built from one. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/;
+
+/** Below `machines/`: where `create` writes NAME's folder until the daemon has committed the lease. */
+export function halfMade(name: string): string {
+  return `.${name}.tmp`;
+}
+
+/** The health note as the file holds it. `until`: epoch milliseconds; the file has whole seconds, rounded down. */
+export type StoredHealth =
+  | { kind: 'ok'; until: number }
+  | { kind: 'dead'; why: string }
+  | { kind: 'gone'; why: string };
+
+/** Text of the HEALTH file: one line, so that `read` of a shell takes it whole. */
+export function formatHealth(note: StoredHealth): string {
+  if (note.kind === 'ok') return `ok ${Math.floor(note.until / 1000)}\n`;
+  return `${note.kind} ${note.why.replaceAll(/[\r\n]+/g, ' ').slice(0, 300)}\n`;
+}
+
+/** Reads the HEALTH file; null for anything else than the three known forms, which callers treat as stale. */
+export function parseHealth(text: string): StoredHealth | null {
+  const [line = ''] = text.split('\n', 1);
+  const space = line.indexOf(' ');
+  const word = space < 0 ? line : line.slice(0, space);
+  const rest = space < 0 ? '' : line.slice(space + 1).trim();
+  if (word === 'ok') return /^\d{1,12}$/.test(rest) ? { kind: 'ok', until: Number(rest) * 1000 } : null;
+  return word === 'dead' || word === 'gone' ? { kind: word, why: rest } : null;
+}
