@@ -154,6 +154,7 @@ export function assemble(input: AssembleInput): Parts {
     line,
     runnerStore: ports.runnerStore,
     startCleaning: (machine) => cleaner.start(machine),
+    isStopping: () => stop.aborted,
     nudge: () => loop.nudgeForDemand(),
     waitReason: (pool) => waitReason({ store, clock, lastPlan: () => explainer.last() }, pool),
     filesFor(lease, machine) {

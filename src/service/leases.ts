@@ -44,6 +44,8 @@ export type LeaseDeps = {
   startCleaning(machine: string): void;
   /** Look again soon. */
   nudge(): void;
+  /** While the daemon stops, connections close without ending leases: the doors come back after the restart. */
+  isStopping(): boolean;
   /** What a waiting create is told, e.g. `1 machine is booting`. */
   waitReason(pool: string): string;
 };
@@ -167,7 +169,7 @@ export function createLeases(deps: LeaseDeps): Leases {
     connections.delete(name);
     beats.delete(name);
     const lease = store.lease(name);
-    if (lease === null) return;
+    if (lease === null || deps.isStopping()) return;
     if (lease.state !== 'held') {
       line.remove(name);
       end(name, 'lease-dropped');

@@ -1,0 +1,71 @@
+// The composition root: the only file that makes adapters. What it makes goes to assemble.ts as ports.
+
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { createCloud } from './adapters/aws/create-cloud.ts';
+import { createDocker } from './adapters/docker/docker.ts';
+import { createKeys } from './adapters/keys/keys.ts';
+import { createRunnerStore } from './adapters/runner-store/runner-store.ts';
+import { lockFolder, openDatabase } from './adapters/sqlite/database.ts';
+import { createStore } from './adapters/sqlite/store.ts';
+import { createHosts } from './adapters/ssh/hosts.ts';
+import { createClock } from './adapters/system/clock.ts';
+import { createRandom } from './adapters/system/random.ts';
+import { createLog } from './adapters/telemetry/log.ts';
+import { createMetrics } from './adapters/telemetry/metrics.ts';
+import type { Ports } from './assemble.ts';
+import type { Config } from './domain/config.ts';
+
+/** Fact under which the state folder keeps its identity. */
+const MANAGER_FACT = 'manager';
+
+export type Wired = {
+  ports: Ports;
+  manager: string;
+  version: string;
+  /** Closes what was opened, in reverse order. */
+  close(): void;
+};
+
+/** Opens the state folder and builds every adapter. Throws `already-running` or `state-unusable`. */
+export function wire(
+  config: Config,
+  options: { version: string; pretty: boolean; env: Readonly<Record<string, string | undefined>> },
+): Wired {
+  const { settings } = config;
+  const clock = createClock();
+  const log = createLog({ level: settings.logLevel, pretty: options.pretty, clock });
+  const unlock = lockFolder(settings.stateDir);
+  const database = openDatabase(join(settings.stateDir, 'state.db'));
+  const store = createStore(database);
+  const metrics = createMetrics({ compat: settings.compatMetrics, version: options.version });
+  const cloud = createCloud({
+    clock,
+    log,
+    env: options.env,
+    onCall: ({ action, outcome, ms }) => metrics.ec2Call(action, outcome, ms),
+  });
+  const manager = store.fact(MANAGER_FACT) ?? randomUUID();
+  store.putFact(MANAGER_FACT, manager);
+  return {
+    manager,
+    version: options.version,
+    ports: {
+      store,
+      cloud,
+      hosts: createHosts({ clock }),
+      docker: createDocker({ clock }),
+      keys: createKeys(join(settings.stateDir, 'keys'), { clock }),
+      runnerStore: createRunnerStore({ clock, log }),
+      clock,
+      random: createRandom(),
+      log,
+      metrics,
+    },
+    close() {
+      cloud.close();
+      store.close();
+      unlock();
+    },
+  };
+}
