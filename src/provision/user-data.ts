@@ -125,7 +125,7 @@ function script(type: string, name: string, text: string): Part {
 }
 
 function compose(parts: readonly Buffer[]): Buffer {
-  const all = Buffer.concat(parts as Buffer[]);
+  const all = Buffer.concat(parts);
   // From the content, so that equal input gives equal bytes: a launch can be sent again unchanged.
   const boundary = `==hostler-${createHash('sha256').update(all).digest('hex').slice(0, 24)}==`;
   const pieces = [

@@ -12,7 +12,7 @@ export type HostDress = { host: HostSpec; driver: string; ca: string; cert: stri
 /** Text for a systemd command line: specifiers and variables are not expanded, words and quotes stay as written. */
 function systemdText(text: string): string {
   return text
-    .replaceAll(/[\0-\x1f\x7f]+/g, ' ')
+    .replaceAll(/\p{Cc}+/gu, ' ')
     .replaceAll('%', '%%')
     .replaceAll('$', '$$$$');
 }
@@ -26,7 +26,7 @@ function systemdWord(text: string): string {
 /** An Environment= line: here $ has no meaning, % has. */
 function environmentLine(assignment: string): string {
   const safe = assignment
-    .replaceAll(/[\0-\x1f\x7f]+/g, ' ')
+    .replaceAll(/\p{Cc}+/gu, ' ')
     .replaceAll('%', '%%')
     .replaceAll(/["\\]/g, String.raw`\$&`);
   return `Environment="${safe}"`;

@@ -1,0 +1,155 @@
+// What the Docker of one emulated host holds: containers that just wait (or end after the `sleep N` of their command),
+// networks, volumes and images. Every image exists. Knows nothing of HTTP.
+import { randomBytes } from 'node:crypto';
+
+export type Container = {
+  id: string;
+  name: string;
+  image: string;
+  command: readonly string[];
+  labels: Readonly<Record<string, string>>;
+  /** As given at creation, for `inspect`. */
+  config: Readonly<Record<string, unknown>>;
+  hostConfig: Readonly<Record<string, unknown>>;
+  status: 'created' | 'running' | 'exited';
+  exitCode: number;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+};
+
+export type Network = {
+  id: string;
+  name: string;
+  driver: string;
+  labels: Readonly<Record<string, string>>;
+  members: Set<string>;
+};
+export type Volume = { name: string; labels: Readonly<Record<string, string>> };
+
+type Held = Container & { timer: NodeJS.Timeout | null; waiting: Set<(code: number) => void> };
+
+export interface DockerState {
+  readonly id: string;
+  containers(): Container[];
+  /** By id, id prefix or name; null when there is none. */
+  container(key: string): Container | null;
+  /** null: the name is taken. */
+  create(
+    order: Pick<Container, 'name' | 'image' | 'command' | 'labels' | 'config' | 'hostConfig'>,
+  ): Container | null;
+  start(id: string): void;
+  /** Ends a running container with this code. */
+  end(id: string, exitCode: number): void;
+  remove(id: string): void;
+  /** Resolves with the exit code when it is not running. */
+  wait(id: string): Promise<number>;
+  networks: Map<string, Network>;
+  addNetwork(name: string, labels: Readonly<Record<string, string>>): Network;
+  volumes: Map<string, Volume>;
+  images: Set<string>;
+  pull(image: string): void;
+  /** Stops all timers; waiting calls end. */
+  close(): void;
+}
+
+const newId = () => randomBytes(32).toString('hex');
+
+/** Seconds of the first `sleep N` in a command line, or null. */
+function sleepOf(command: readonly string[]): number | null {
+  const found = /(?:^|\s)sleep\s+(\d+(?:\.\d+)?)/.exec(command.join(' '))?.[1];
+  return found === undefined ? null : Number(found);
+}
+
+function normalImage(name: string): string {
+  return /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
+}
+
+type Containers = Pick<
+  DockerState,
+  'containers' | 'container' | 'create' | 'start' | 'end' | 'remove' | 'wait' | 'close'
+>;
+
+function createContainers(pull: (image: string) => void): Containers {
+  const held = new Map<string, Held>();
+
+  const find = (key: string): Held | null => {
+    const name = key.replace(/^\//, '');
+    const same = held.get(key) ?? [...held.values()].find((one) => one.name === name);
+    if (same !== undefined) return same;
+    return key.length >= 4 ? ([...held.values()].find((one) => one.id.startsWith(key)) ?? null) : null;
+  };
+
+  const end = (id: string, exitCode: number) => {
+    const one = held.get(id);
+    if (one?.status !== 'running') return;
+    if (one.timer !== null) clearTimeout(one.timer);
+    Object.assign(one, { status: 'exited', exitCode, finishedAt: Date.now(), timer: null });
+    for (const tell of one.waiting) tell(exitCode);
+    one.waiting.clear();
+  };
+
+  return {
+    containers: () => [...held.values()],
+    container: find,
+    create(order) {
+      const id = newId();
+      const name = order.name === '' ? `box_${id.slice(0, 12)}` : order.name;
+      if ([...held.values()].some((one) => one.name === name)) return null;
+      pull(order.image);
+      const made: Held = {
+        ...order,
+        id,
+        name,
+        status: 'created',
+        exitCode: 0,
+        createdAt: Date.now(),
+        startedAt: null,
+        finishedAt: null,
+        timer: null,
+        waiting: new Set(),
+      };
+      held.set(id, made);
+      return made;
+    },
+    start(id) {
+      const one = held.get(id);
+      if (one === undefined || one.status === 'running') return;
+      Object.assign(one, { status: 'running', exitCode: 0, startedAt: Date.now(), finishedAt: null });
+      const seconds = sleepOf(one.command);
+      if (seconds !== null) one.timer = setTimeout(end, seconds * 1000, id, 0);
+    },
+    end,
+    remove(id) {
+      end(id, 137);
+      held.delete(id);
+    },
+    wait: (id) =>
+      new Promise((resolve) => {
+        const one = held.get(id);
+        if (one?.status === 'running' || one?.status === 'created') one.waiting.add(resolve);
+        else resolve(one?.exitCode ?? 0);
+      }),
+    close() {
+      for (const one of held.values()) if (one.timer !== null) clearTimeout(one.timer);
+      held.clear();
+    },
+  };
+}
+
+/** An empty Docker with its three own networks. `id` names the host. */
+export function createDockerState(id: string): DockerState {
+  const images = new Set<string>();
+  const networks = new Map<string, Network>();
+  const pull = (image: string) => {
+    images.add(normalImage(image));
+  };
+  const addNetwork = (name: string, labels: Readonly<Record<string, string>>) => {
+    const driver = name === 'host' ? 'host' : name === 'none' ? 'null' : 'bridge';
+    const network: Network = { id: newId(), name, driver, labels, members: new Set() };
+    networks.set(network.id, network);
+    return network;
+  };
+  for (const name of ['bridge', 'host', 'none']) addNetwork(name, {});
+  return { id, ...createContainers(pull), networks, addNetwork, volumes: new Map(), images, pull };
+}

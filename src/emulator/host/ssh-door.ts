@@ -1,0 +1,122 @@
+// SSH server of an emulated host: public keys only, `bash -s` with the script on stdin, a host key that can be changed.
+// Traps: Nagle is on by default and costs 300 ms a session; ssh2 fixes host keys when a server is made, so a new one
+// takes over the same listening socket; an unsigned probe of a key must be accepted for the client to sign it.
+import { createServer, type Socket } from 'node:net';
+import type { AuthContext, Connection, ServerChannel } from 'ssh2';
+import ssh2 from 'ssh2';
+import type { PlayResult } from './play-script.ts';
+
+/** A provisioning script has some 10 KB. */
+const MAX_SCRIPT_BYTES = 1024 * 1024;
+
+/** Seconds that sshd-like patience lasts; a client that connects and says nothing is dropped (LoginGraceTime). */
+const LOGIN_GRACE_MS = 120_000;
+
+export type SshDoorOptions = {
+  address: string;
+  port: number;
+  hostKey: string;
+  /** Whether this public key (wire format) may log in. */
+  mayLogIn: (key: Buffer) => boolean;
+  run: (script: string) => Promise<PlayResult>;
+};
+
+export interface SshDoor {
+  /** New connections see this key; open ones go on. */
+  useHostKey(privateKey: string): void;
+  close(): Promise<void>;
+}
+
+function authenticate(context: AuthContext, mayLogIn: (key: Buffer) => boolean): void {
+  if (context.method !== 'publickey' || !mayLogIn(context.key.data)) {
+    context.reject(['publickey']);
+    return;
+  }
+  if (context.signature === undefined || context.blob === undefined) {
+    context.accept();
+    return;
+  }
+  const length = context.key.data.readUInt32BE(0);
+  const type = context.key.data.toString('latin1', 4, 4 + length);
+  const key = ssh2.utils.parseKey(`${type} ${context.key.data.toString('base64')}`);
+  // verify gives an Error, which is truthy, for a signature that it cannot read.
+  const verdict: unknown =
+    key instanceof Error ? key : key.verify(context.blob, context.signature, context.hashAlgo);
+  const good = verdict === true;
+  if (good) context.accept();
+  else context.reject(['publickey']);
+}
+
+function serveExec(channel: ServerChannel, command: string, run: SshDoorOptions['run']): void {
+  const answer = ({ code, stdout, stderr }: PlayResult) => {
+    channel.write(stdout);
+    channel.stderr.write(stderr);
+    channel.exit(code);
+    channel.end();
+  };
+  if (!/^(sudo -n )?bash -s\s*$/.test(command)) {
+    answer({ code: 127, stdout: '', stderr: `bash: line 1: ${command.slice(0, 80)}: command not found\n` });
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  channel.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MAX_SCRIPT_BYTES) chunks.push(chunk);
+  });
+  channel.on('error', () => undefined);
+  channel.on('end', () => {
+    if (size > MAX_SCRIPT_BYTES) answer({ code: 1, stdout: '', stderr: 'script too large\n' });
+    else void run(Buffer.concat(chunks).toString()).then(answer);
+  });
+}
+
+function serveConnection(client: Connection, options: SshDoorOptions): void {
+  client.on('error', () => undefined);
+  client.on('authentication', (context) => {
+    authenticate(context, options.mayLogIn);
+  });
+  client.on('session', (acceptSession) => {
+    acceptSession().on('exec', (acceptExec, _reject, info) => {
+      serveExec(acceptExec(), info.command, options.run);
+    });
+  });
+}
+
+/** Listens on address:port. Rejects when the port is taken. */
+export async function openSshDoor(options: SshDoorOptions): Promise<SshDoor> {
+  const serverWith = (hostKey: string) =>
+    new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+      serveConnection(client, options);
+    });
+  let current = serverWith(options.hostKey);
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    const grace = setTimeout(() => {
+      if (socket.bytesRead === 0) socket.destroy();
+    }, LOGIN_GRACE_MS).unref();
+    socket.on('close', () => {
+      clearTimeout(grace);
+      sockets.delete(socket);
+    });
+    socket.on('error', () => undefined);
+    current.injectSocket(socket);
+  });
+  await new Promise<void>((resolve, reject) => {
+    listener.on('error', reject);
+    listener.listen(options.port, options.address, resolve);
+  });
+  return {
+    useHostKey: (privateKey) => {
+      current = serverWith(privateKey);
+    },
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        listener.close(() => {
+          resolve();
+        });
+      }),
+  };
+}
