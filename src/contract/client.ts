@@ -148,7 +148,8 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
       const request = http.request(settings);
       const fail = (error: Error) => {
         // A kept connection that the daemon closed in the meantime says nothing: a read is asked once more.
-        const stale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+        const { code } = error as NodeJS.ErrnoException;
+        const stale = request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE');
         if (stale && ask.method === 'GET') resolve(send(ask));
         else
           reject(
