@@ -56,34 +56,36 @@ function toNumber(field: Field, word: string): number {
   return number;
 }
 
-/** One part of a list. `null`: a range that runs backwards where the runner reads it as nothing. */
+/** `a-b` with its step, in numbers. `null`: it runs backwards where the runner reads that as nothing. */
+function readRange(field: Field, part: string, step: string, remarks: Remark[]): string | null {
+  const [first = '', last, ...more] = part.replace(/\/.*$/, '').split('-');
+  if (more.length > 0) throw new Wrong(`${field.name}: "${part}" is not a range`);
+  const from = toNumber(field, first);
+  if (last === undefined) return step === '' ? `${from}` : `${from}-${field.high}${step}`;
+  const to = toNumber(field, last);
+  if (from <= to) return from === to ? `${from}` : `${from}-${to}${step}`;
+  const head = from === field.high ? `${from}` : `${from}-${field.high}`;
+  const tail = to === field.low ? `${to}` : `${field.low}-${to}`;
+  const why = `${field.name}: "${part}" runs backwards`;
+  // An empty list of these makes the runner itself fall over.
+  if (!field.days) throw new Wrong(`${why}; write ${head},${tail}`);
+  const message = `${why}, so the runner never lets it hold; write ${head},${tail}`;
+  remarks.push({ code: 'period-backwards', message });
+  return null;
+}
+
 function readPart(field: Field, part: string, remarks: Remark[]): string | null {
   if (part === '') throw new Wrong(`${field.name}: a part of the list is empty`);
   if (field.days === 'month' && /^(l|lw|([1-9]|[12]\d|3[01])w)$/.test(part)) return part.toUpperCase();
   const special = field.days === 'week' ? /^([a-z]+|\d)(l|#[1-5])$/.exec(part) : null;
   if (special) return `${toNumber(field, special[1] ?? '')}${(special[2] ?? '').toUpperCase()}`;
-  const [span = '', step, ...rest] = part.split('/');
+  const [span, step, ...rest] = part.split('/');
   if (rest.length > 0) throw new Wrong(`${field.name}: "${part}" has two steps`);
   if (step !== undefined && !/^[1-9]\d{0,3}$/.test(step)) {
     throw new Wrong(`${field.name}: "${part}" needs a step of 1 or more after the slash`);
   }
   const tail = step === undefined ? '' : `/${step}`;
-  if (span === '*') return `*${tail}`;
-  const [first = '', last, ...more] = span.split('-');
-  if (more.length > 0) throw new Wrong(`${field.name}: "${part}" is not a range`);
-  const from = toNumber(field, first);
-  if (last === undefined) return step === undefined ? `${from}` : `${from}-${field.high}${tail}`;
-  const to = toNumber(field, last);
-  if (from <= to) return from === to ? `${from}` : `${from}-${to}${tail}`;
-  const right = `${from === field.high ? from : `${from}-${field.high}`},${to === field.low ? to : `${field.low}-${to}`}`;
-  const why = `${field.name}: "${part}" runs backwards`;
-  // An empty list of these makes the runner itself fall over.
-  if (!field.days) throw new Wrong(`${why}; write ${right}`);
-  remarks.push({
-    code: 'period-backwards',
-    message: `${why}, so the runner never lets it hold; write ${right}`,
-  });
-  return null;
+  return span === '*' ? `*${tail}` : readRange(field, part, tail, remarks);
 }
 
 function readField(field: Field, written: string, remarks: Remark[]): string | null {

@@ -3,26 +3,29 @@
 // Trap: a key that later work brings stays out of here until it acts; a key that does nothing must not be taken in silence.
 import type { DurationMs } from '../../domain/units.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
-import { choice, decimal, duration, flag, list, ownPeriods, text, whole } from './value-kind.ts';
+import { choice, decimal, duration, flag, list, matching, ownPeriods, whole } from './value-kind.ts';
 
-const path = text(/^[^\0]{1,4096}$/, 'a path');
+const path = matching(/^[^\0]{1,4096}$/, 'a path');
 
 /** `[hostler]`. */
 export const daemonKeys = {
-  owner: text(
+  owner: matching(
     /^[A-Za-z0-9][A-Za-z0-9 ._:/=+@-]{0,99}$/,
     'up to 100 letters, digits, spaces or ._:/=+@- (it becomes an EC2 tag)',
   ),
   takeover: flag(),
   runner_config: path,
-  listen_address: text(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):\d{1,5}$/, 'HOST:PORT or :PORT, such as ":9252"'),
+  listen_address: matching(
+    /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):\d{1,5}$/,
+    'HOST:PORT or :PORT, such as ":9252"',
+  ),
   socket: path,
   state_dir: path,
   machine_storage_path: path,
   log_level: choice(['trace', 'debug', 'info', 'warn', 'error']),
   max_machines: whole(),
   max_cost_per_hour: decimal(),
-  assume_role_arn: text(
+  assume_role_arn: matching(
     /^arn:aws[a-z-]*:iam::\d{12}:role\/\S+$/,
     'an ARN such as "arn:aws:iam::123456789012:role/NAME"',
   ),
@@ -34,7 +37,7 @@ const CREATE_BUDGET_MS: DurationMs = 59 * MINUTE_MS;
 
 /** `[runners.hostler]` and `[[pools]]`. */
 export const poolKeys = {
-  pool: text(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63'),
+  pool: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63'),
   idle_count: whole(),
   idle_count_min: whole(),
   idle_scale_factor: decimal(),

@@ -13,7 +13,7 @@ const asIs = (text: string): unknown => text;
 const asNumber = (text: string): unknown => (/^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text);
 
 /** Text that fits `pattern`; `what` ends the sentence "must be …". */
-export function text(pattern: RegExp, what: string): ValueKind<string> {
+export function matching(pattern: RegExp, what: string): ValueKind<string> {
   const message = `must be ${what}`;
   return {
     schema: z.string(message).trim().min(1, 'must not be empty').regex(pattern, message),
