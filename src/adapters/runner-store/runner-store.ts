@@ -1,0 +1,117 @@
+// docker-machine's store folder on disk, as the daemon reads and marks it (ports/runner-store.ts).
+// It must not decide about leases. Trap: the runner and the door change the folder at any moment, so a file that has just
+// gone is normal; an unreadable store is not, and throws: it must never look like an empty one.
+import { access, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  BY_PERSON,
+  formatHealth,
+  HEALTH,
+  halfMade,
+  MACHINES,
+  MAILBOX,
+  MARK,
+  NAME_PATTERN,
+  RELEASED,
+} from '../../contract/store-layout.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Release, RunnerStore } from '../../ports/runner-store.ts';
+import { createCallsReader, isMissing } from './calls-reader.ts';
+import { watchMailbox } from './watch-mailbox.ts';
+
+/** A released folder's name: the machine's, and a number when several releases of one name wait. */
+const RELEASED_PATTERN = /^(?<name>[^~]+)(?:~(?<number>\d+))?$/;
+
+type Deps = { clock: Clock; log: Log };
+type Entry = { folder: string; name: string; number: number };
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The store of one or several MACHINE_STORAGE_PATH folders. */
+export function createRunnerStore(deps: Deps): RunnerStore {
+  const calls = createCallsReader(deps.clock);
+  const folderOf = (store: string, name: string) => join(store, MACHINES, name);
+  const releasedIn = (store: string) => join(store, MACHINES, MAILBOX, RELEASED);
+
+  async function entries(store: string): Promise<Entry[]> {
+    const released = releasedIn(store);
+    const names = await readdir(released).catch((error: unknown) => {
+      if (isMissing(error)) return [];
+      throw error;
+    });
+    return names
+      .map((file) => ({ file, groups: RELEASED_PATTERN.exec(file)?.groups }))
+      .map(({ file, groups }) => ({
+        folder: join(released, file),
+        name: groups?.['name'] ?? '',
+        number: Number(groups?.['number'] ?? 1),
+      }))
+      .filter(({ name }) => NAME_PATTERN.test(name))
+      .toSorted((one, other) => one.number - other.number);
+  }
+
+  return {
+    async names(store) {
+      const found = await readdir(join(store, MACHINES), { withFileTypes: true });
+      const folders = found.filter((entry) => entry.isDirectory() && NAME_PATTERN.test(entry.name));
+      const ours = await Promise.all(folders.map(({ name }) => exists(join(folderOf(store, name), MARK))));
+      return folders.flatMap(({ name }, index) => (ours[index] === true ? [name] : []));
+    },
+
+    async stands(store, name) {
+      const found = await stat(join(folderOf(store, name), 'config.json')).catch((error: unknown) => {
+        if (isMissing(error)) return null;
+        throw error;
+      });
+      return found !== null && found.size > 0;
+    },
+
+    async releases(store) {
+      return Promise.all(
+        (await entries(store)).map(
+          async ({ folder, name }): Promise<Release> => ({
+            name,
+            byPerson: await exists(join(folder, BY_PERSON)),
+            foreign: !(await exists(join(folder, MARK))),
+          }),
+        ),
+      );
+    },
+
+    async takeRelease(store, name) {
+      const first = (await entries(store)).find((entry) => entry.name === name);
+      if (first) await rm(first.folder, { recursive: true, force: true, maxRetries: 2 });
+    },
+
+    notes: (store) => calls.read(join(store, MACHINES, MAILBOX)),
+
+    async putHealth(store, name, note) {
+      const file = join(folderOf(store, name), HEALTH);
+      try {
+        // A shell may read at any moment: it must see the old line or the new one.
+        await writeFile(`${file}.tmp`, formatHealth(note), { mode: 0o600 });
+        await rename(`${file}.tmp`, file);
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+    },
+
+    async remove(store, name) {
+      if (!NAME_PATTERN.test(name)) return;
+      for (const folder of [name, halfMade(name)])
+        await rm(folderOf(store, folder), { recursive: true, force: true, maxRetries: 2 });
+    },
+
+    watch(store, changed) {
+      const mailbox = join(store, MACHINES, MAILBOX);
+      const open = () => mkdir(releasedIn(store), { recursive: true });
+      return watchMailbox({ ...deps, mailbox, open, changed });
+    },
+  };
+}
