@@ -49,6 +49,13 @@ export function createTelemetryApp(deps: TelemetryDeps): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
     exposeHeadRoutes: true,
+    frameworkErrors: (error, _request, reply) => {
+      const plain = reply as unknown as FastifyReply;
+      void plain
+        .code(400)
+        .type(TEXT_TYPE)
+        .send(`hostler: ${messageOf(error)}\n`);
+    },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
 
