@@ -61,7 +61,10 @@ export type Observation = {
   /** By site key: every instance that carries our owner tag, terminated ones included while EC2 shows them. */
   instances: ReadonlyMap<string, Source<readonly Instance[]>>;
   budgets: ReadonlyMap<string, CallBudget>;
-  /** Instances of this manager without a record, and when they were first seen so. */
+  /**
+   * First looks, as the plan before left them: instances of this manager without a record by their id, and what a
+   * listing did not show by `absent:<machine>` and `launch:<token>`. The time is that of the listing. Need not be stored.
+   */
   orphansSeen: ReadonlyMap<string, EpochMs>;
   /** Retirements are frozen until then (after a clock jump); 0 = not frozen. */
   frozenUntil: EpochMs;

@@ -20,16 +20,23 @@ export type Action =
   | { kind: 'resend'; token: string; reason: Reason }
   /** The launch never happened or its instances are gone: settle its intent, end the machine rows that have no instance. */
   | { kind: 'forget-launch'; token: string; reason: Reason }
-  /** EC2 shows the instance of a requested machine (by its launch tag). */
+  /**
+   * EC2 shows the instance of a requested machine (by its launch tag): it is booting now; a terminating one keeps its
+   * phase and gets the id. Also for a booting machine whose address EC2 shows only now.
+   */
   | { kind: 'match'; machine: string; instance: Instance; reason: Reason }
+  /** Its instance has an address: start to make it a Docker host. A start already under way is not an error. */
   | { kind: 'provision'; machine: string; reason: Reason }
   /** End a machine that nobody holds; the executor asks `canRetire` again in its transaction. */
   | { kind: 'retire'; machine: string; reason: Reason }
-  /** Mark a leased machine as not to be granted again; it ends when its lease does. */
+  /** Mark a leased machine (`ending`) as not to be granted again; it ends when its lease does. */
   | { kind: 'drain'; machine: string; reason: Reason }
   /** Its instance is terminated or was never there. */
   | { kind: 'bury'; machine: string; reason: Reason }
-  /** Send TerminateInstances for machines in phase terminating (again, if an earlier call failed or was not seen to work). */
+  /**
+   * Send TerminateInstances for machines in phase terminating (again, if an earlier call failed or was not seen to
+   * work). Comes after the retire actions of the same plan: those that are not terminating by then are left out.
+   */
   | { kind: 'terminate'; site: string; machines: readonly string[]; reason: Reason }
   /** An instance of ours without a record becomes a machine again (booting: it is provisioned anew). */
   | { kind: 'adopt'; instance: Instance; site: string; pool: string; machine: string; reason: Reason }
@@ -68,7 +75,7 @@ export type Plan = {
   actions: readonly Action[];
   pools: readonly PoolSize[];
   memories: readonly PoolMemory[];
-  /** Orphans to remember for the second look. */
+  /** First looks to remember until the next tick, orphans and the rest: see Observation.orphansSeen. */
   orphans: ReadonlyMap<string, EpochMs>;
   /** When to look again at the latest. */
   wakeAt: EpochMs;

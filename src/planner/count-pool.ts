@@ -1,0 +1,62 @@
+// How many machines of a pool do what: the letters of design §5. Every machine counts once.
+import { isComing } from '../domain/machine.ts';
+import type { PoolDraft, Slot } from './draft.ts';
+import { DEAD_AFTER_PINGS } from './liveness.ts';
+
+export type Counts = {
+  /** B: leased, a job on it. */
+  busy: number;
+  /** H: leased, no job, and it may get one. */
+  held: number;
+  /** Ours to hand out, being cleaned included. */
+  ready: number;
+  coming: number;
+  /** On the way out: no job will run there any more. */
+  leaving: number;
+  /** What the pool has for its wants: busy, held, ready, coming. */
+  supply: number;
+  /** Stands against `limit` and max_machines: everything but terminations that EC2 accepted. */
+  counted: number;
+  /** Not ended by us: what `limit` is compared with when machines stand beyond it. */
+  alive: number;
+};
+
+type Part = 'busy' | 'held' | 'ready' | 'coming' | 'leaving';
+
+function partOf({ machine, held, busy }: Slot): Part {
+  if (busy) return 'busy';
+  if (machine.phase === 'draining' || machine.phase === 'terminating') return 'leaving';
+  // Marked or dead, but not ended yet (held, paused, stale listing): nobody is given such a machine any more.
+  if (machine.ending !== null) return 'leaving';
+  if (held) return 'held';
+  if (isComing(machine)) return 'coming';
+  return machine.failedPings >= DEAD_AFTER_PINGS ? 'leaving' : 'ready';
+}
+
+/** Whether the machine stands against limits: terminating ones until EC2 accepted it (design §5). */
+export function isCounted({ machine }: Slot): boolean {
+  return machine.phase !== 'gone' && !(machine.phase === 'terminating' && machine.endAccepted);
+}
+
+/** Counts the pool as it stands after the steps so far. */
+export function countPool(pool: PoolDraft): Counts {
+  const counts: Counts = {
+    busy: 0,
+    held: 0,
+    ready: 0,
+    coming: 0,
+    leaving: 0,
+    supply: 0,
+    counted: 0,
+    alive: 0,
+  };
+  for (const slot of pool.slots) {
+    const { phase } = slot.machine;
+    if (phase === 'gone') continue;
+    counts[partOf(slot)] += 1;
+    if (isCounted(slot)) counts.counted += 1;
+    if (phase !== 'terminating') counts.alive += 1;
+  }
+  counts.supply = counts.busy + counts.held + counts.ready + counts.coming;
+  return counts;
+}

@@ -1,0 +1,188 @@
+// The tick's working copy: the observation indexed once, and what the steps have decided so far. Each step reads the
+// machines as they will stand after the steps before it, so that no two steps act on the same machine.
+// Trap: a draft lives for one call of planTick; the observation itself is never changed.
+
+import type { PoolSpec } from '../domain/config.ts';
+import { type Instance, type Offering, TAG } from '../domain/instance.ts';
+import { isBusy, type Lease } from '../domain/lease.ts';
+import { type Machine, type MachinePhase, moveMachine } from '../domain/machine.ts';
+import type { CallBudget, Observation, PoolMemory } from '../domain/observation.ts';
+import type { Action } from '../domain/plan.ts';
+import type { Reason, ReasonCode } from '../domain/reason.ts';
+import { type DurationMs, type EpochMs, MINUTE_MS } from '../domain/units.ts';
+
+/** Looks at least this often even when nothing is due: a full listing comes once a minute (design §6). */
+const LONGEST_SLEEP_MS: DurationMs = MINUTE_MS;
+
+/** A machine with what belongs to it. */
+export type Slot = {
+  /** As it stands after the steps so far. */
+  machine: Machine;
+  readonly lease: Lease | null;
+  /** A runner has it: never to be retired. */
+  readonly held: boolean;
+  /** A job uses it, or it cannot be ruled out. */
+  readonly busy: boolean;
+  /** What a fresh listing shows of it; null = not shown, or no fresh listing. */
+  instance: Instance | null;
+};
+
+export type PoolDraft = {
+  readonly spec: PoolSpec;
+  memory: PoolMemory;
+  readonly bootP90Ms: DurationMs;
+  readonly offering: Offering;
+  readonly slots: Slot[];
+  /** Creates without a machine, oldest first. */
+  readonly waiting: Lease[];
+  /** What the steps have to say about this pool, by code. */
+  readonly notes: Map<ReasonCode, Record<string, string | number | boolean | null>>;
+};
+
+export type Listing = { instances: readonly Instance[]; at: EpochMs };
+
+export type Draft = {
+  readonly seen: Observation;
+  readonly now: EpochMs;
+  /** Sorted by id: the order of the input says nothing. */
+  readonly pools: readonly PoolDraft[];
+  readonly poolById: ReadonlyMap<string, PoolDraft>;
+  /** All machines, those of pools that left the configuration too. */
+  readonly slots: Slot[];
+  /** Sites with a fresh listing only. */
+  readonly listings: ReadonlyMap<string, Listing>;
+  /** What is left of the call budgets, by site. */
+  readonly budgets: Map<string, CallBudget>;
+  /** Tokens of launches whose outcome is not known. */
+  readonly openLaunches: ReadonlySet<string>;
+  readonly actions: Action[];
+  readonly looks: Map<string, EpochMs>;
+  wakeAt: EpochMs;
+};
+
+/** What a launch of this pool asks for; several offerings a pool come with the fleets. */
+export function offeringOf(spec: PoolSpec): Offering {
+  return { type: spec.launch.instanceType, zone: spec.launch.zone, market: spec.launch.market };
+}
+
+/** By launch time, then name: the order in which creates are served. */
+export function byAge(a: Lease, b: Lease): number {
+  return a.since - b.since || compareText(a.name, b.name);
+}
+
+/** Plain code unit order: the same everywhere, unlike the locale's. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function openPools(seen: Observation): PoolDraft[] {
+  return seen.pools
+    .map(({ spec, memory, bootP90Ms }) => ({
+      spec,
+      memory,
+      bootP90Ms,
+      offering: offeringOf(spec),
+      slots: [],
+      waiting: [],
+      notes: new Map(),
+    }))
+    .toSorted((a, b) => compareText(a.spec.id, b.spec.id));
+}
+
+function freshListings(seen: Observation): Map<string, Listing> {
+  const fresh = new Map<string, Listing>();
+  for (const [site, source] of seen.instances) {
+    if (source.kind === 'fresh') fresh.set(site, { instances: source.value, at: source.at });
+  }
+  return fresh;
+}
+
+function openSlots(seen: Observation, listings: ReadonlyMap<string, Listing>): Slot[] {
+  const instances = new Map<string, Instance>();
+  for (const { instances: shown } of listings.values()) {
+    for (const instance of shown) instances.set(instance.id, instance);
+  }
+  const leases = new Map<string, Lease>();
+  for (const lease of seen.leases) if (lease.machine !== null) leases.set(lease.machine, lease);
+  return seen.machines
+    .filter((machine) => machine.phase !== 'gone')
+    .map((machine) => {
+      const lease = leases.get(machine.id) ?? null;
+      const held = machine.lease !== null || lease !== null;
+      // A hold whose lease is not known counts as a job: missing data never frees a host.
+      const busy = held && (lease === null || isBusy(lease, seen.now));
+      const instance = machine.instance === null ? null : (instances.get(machine.instance) ?? null);
+      return { machine, lease, held, busy, instance };
+    });
+}
+
+/** Indexes the observation; linear in its size. */
+export function openDraft(seen: Observation): Draft {
+  const pools = openPools(seen);
+  const poolById = new Map(pools.map((pool) => [pool.spec.id, pool]));
+  const listings = freshListings(seen);
+  const slots = openSlots(seen, listings);
+  for (const slot of slots) poolById.get(slot.machine.pool)?.slots.push(slot);
+  for (const lease of seen.leases) {
+    if (lease.state === 'waiting') poolById.get(lease.pool)?.waiting.push(lease);
+  }
+  for (const pool of pools) pool.waiting.sort(byAge);
+  return {
+    seen,
+    now: seen.now,
+    pools,
+    poolById,
+    slots,
+    listings,
+    budgets: new Map([...seen.budgets].map(([site, budget]) => [site, { ...budget }])),
+    openLaunches: new Set(seen.launches.map((launch) => launch.token)),
+    actions: [],
+    looks: new Map(),
+    wakeAt: seen.now + LONGEST_SLEEP_MS,
+  };
+}
+
+/** Asks to be woken at that time, if it lies ahead. */
+export function wakeBy(draft: Draft, at: EpochMs): void {
+  if (at > draft.now) draft.wakeAt = Math.min(draft.wakeAt, at);
+}
+
+/** Remembers something to say about a pool; figures under the same name add up. */
+export function note(pool: PoolDraft | undefined, code: ReasonCode, detail: Reason['detail'] = {}): void {
+  if (pool === undefined) return;
+  const known = pool.notes.get(code) ?? {};
+  for (const [name, value] of Object.entries(detail)) {
+    const before = known[name];
+    known[name] = typeof value === 'number' && typeof before === 'number' ? before + value : value;
+  }
+  pool.notes.set(code, known);
+}
+
+/** The machine in its next phase, inside the draft only. */
+export function moveSlot(draft: Draft, slot: Slot, to: MachinePhase): void {
+  slot.machine = moveMachine(slot.machine, to, draft.now);
+}
+
+/** Whether the instance carries this manager's tag, or one that `takeover` lets us take. */
+export function isOurs(seen: Observation, instance: Instance): boolean {
+  if ((instance.tags[TAG.owner] ?? seen.owner) !== seen.owner) return false;
+  return instance.tags[TAG.manager] === seen.manager || seen.takeover;
+}
+
+/** True while the instance may still run a job. */
+export function isUp(instance: Instance): boolean {
+  return instance.state === 'pending' || instance.state === 'running';
+}
+
+/**
+ * First look at something that a listing shows, or fails to show: true when it was so in a listing at least `apartMs`
+ * before this one. Remembered until the next tick either way.
+ */
+export function lookTwice(draft: Draft, key: string, at: EpochMs, apartMs: DurationMs): boolean {
+  const first = Math.min(draft.seen.orphansSeen.get(key) ?? at, at);
+  draft.looks.set(key, first);
+  if (at - first >= apartMs) return true;
+  wakeBy(draft, first + apartMs);
+  return false;
+}

@@ -1,0 +1,51 @@
+// What a pool's tick looks like to people: the numbers of design §5 and why they came out so. Never without a reason.
+// Trap: `demand` and its like mean "launched for it" here; a pool that has all it wants says `enough`.
+import type { PoolSize } from '../domain/plan.ts';
+import { type Reason, type ReasonCode, reasonTexts } from '../domain/reason.ts';
+import { type Draft, note } from './draft.ts';
+import type { Sizing } from './size.ts';
+
+const order = new Map(Object.keys(reasonTexts).map((code, index) => [code, index]));
+
+function place(code: ReasonCode): number {
+  return order.get(code) ?? 0;
+}
+
+/** What is true of the pool whether or not anything was held back by it. */
+function noteState(draft: Draft, { pool, cut, missing, counts }: Sizing): void {
+  if (pool.memory.paused) note(pool, 'paused');
+  if (pool.memory.draining) note(pool, 'draining-pool');
+  if (cut > 0) note(pool, 'concurrent', { held_back: cut, concurrent: draft.seen.concurrent });
+  const source = draft.seen.instances.get(pool.spec.launch.site.key);
+  if (source?.kind !== 'fresh') note(pool, 'stale-instances', { why: source?.why ?? 'not listed' });
+  if (missing === 0) note(pool, 'enough', { have: counts.supply });
+}
+
+/** The pool's numbers, as they stood before this tick's launches, with every reason noted on the way. */
+export function explainPool(draft: Draft, sizing: Sizing): PoolSize {
+  noteState(draft, sizing);
+  const { pool, counts, idle } = sizing;
+  const reasons: Reason[] = [...pool.notes]
+    .toSorted(([a], [b]) => place(a) - place(b))
+    .map(([code, detail]) => ({ code, pool: pool.spec.id, detail }));
+  return {
+    pool: pool.spec.id,
+    period: idle.period,
+    busy: counts.busy,
+    held: counts.held,
+    ready: counts.ready,
+    coming: counts.coming,
+    leaving: counts.leaving,
+    waiting: sizing.waiting,
+    pending: sizing.pending,
+    wantIdle: sizing.wantIdle,
+    runnerIdle: idle.runner,
+    fill: sizing.fill,
+    demand: sizing.demand,
+    wanted: sizing.wanted,
+    missing: sizing.missing,
+    beyond: sizing.beyond,
+    reasons,
+    nextChangeAt: idle.nextChangeAt,
+  };
+}

@@ -1,0 +1,148 @@
+// Back-off after refused launches, as data: what rests, until when, and which rests close a given launch.
+// Capacity comes back within minutes, quotas when usage falls, permissions when a person acts; each kind has its pace.
+// Trap: a rest must never hold back launches for another pool's mistake: the key's scope says how far it reaches.
+import { unreachable } from '../domain/assert.ts';
+import { type Offering, offeringKey } from '../domain/instance.ts';
+import type { Outcome, OutcomeKind, Rest } from '../domain/outcome.ts';
+import { type DurationMs, type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+
+/** First rest, longest rest, and the longest while jobs wait; doubled from failure to failure, with jitter. */
+type Pace = { first: DurationMs; longest: DurationMs; jobsWait: DurationMs };
+
+const pace = (first: DurationMs, longest: DurationMs, jobsWait = longest): Pace => ({
+  first,
+  longest,
+  jobsWait,
+});
+
+/**
+ * Capacity: Karpenter closes an offering for 3 min (facts/ec2.md §4); idle machines can wait longer than jobs.
+ * Throttled: EC2's RunInstances bucket fills by 2 a second, so seconds are enough.
+ * Unsupported: what a zone does not offer today it will not offer within the hour.
+ * Batch-too-big closes nothing: it is the memory of the halved batch (`batchBound`).
+ */
+const paces: Record<OutcomeKind, Pace> = {
+  'insufficient-capacity': pace(MINUTE_MS, 30 * MINUTE_MS, 3 * MINUTE_MS),
+  price: pace(MINUTE_MS, 30 * MINUTE_MS, 3 * MINUTE_MS),
+  quota: pace(MINUTE_MS, 10 * MINUTE_MS, 3 * MINUTE_MS),
+  'subnet-full': pace(MINUTE_MS, 10 * MINUTE_MS, 3 * MINUTE_MS),
+  throttled: pace(2 * SECOND_MS, MINUTE_MS),
+  unsupported: pace(HOUR_MS, 6 * HOUR_MS),
+  'batch-too-big': pace(10 * MINUTE_MS, 10 * MINUTE_MS),
+  denied: pace(MINUTE_MS, 30 * MINUTE_MS),
+  invalid: pace(MINUTE_MS, 30 * MINUTE_MS),
+  'not-found': pace(5 * SECOND_MS, MINUTE_MS),
+  'token-mismatch': pace(5 * SECOND_MS, 10 * MINUTE_MS),
+  'token-ended': pace(SECOND_MS, MINUTE_MS),
+  protected: pace(30 * SECOND_MS, 5 * MINUTE_MS),
+  unknown: pace(2 * SECOND_MS, MINUTE_MS),
+};
+
+/** Jitter never shortens a rest below this share of it: a rest of nothing would be a retry storm. */
+const LEAST_SHARE = 0.25;
+
+/** A row of failures is broken by this long without one, even if nothing was launched in between. */
+const FORGOTTEN_AFTER_MS: DurationMs = 2 * HOUR_MS;
+
+/** Doublings beyond this change nothing: every pace has reached its longest rest by then. */
+const MOST_DOUBLINGS = 16;
+
+/**
+ * The rest after a failure. `random01` (0 ≤ x < 1) spreads the rest between a quarter of its length and all of it;
+ * `jobsWait` shortens rests that idle machines could sit out. Another kind of failure begins a new row.
+ */
+export function restAfter(
+  previous: Rest | null,
+  failure: { key: string; outcome: Outcome },
+  now: EpochMs,
+  at: { random01: number; jobsWait: boolean },
+): Rest {
+  const inRow =
+    previous !== null &&
+    previous.outcome.kind === failure.outcome.kind &&
+    now - previous.until < FORGOTTEN_AFTER_MS;
+  const failures = inRow ? previous.failures + 1 : 1;
+  const { first, longest, jobsWait } = paces[failure.outcome.kind];
+  const cap = at.jobsWait ? jobsWait : longest;
+  const full = Math.min(cap, first * 2 ** Math.min(failures - 1, MOST_DOUBLINGS));
+  const length = Math.round(full * (LEAST_SHARE + (1 - LEAST_SHARE) * at.random01));
+  return { key: failure.key, outcome: failure.outcome, failures, since: now, until: now + length };
+}
+
+/** Key of a rest that closes a whole account and region. */
+export function restKeyOfAccount(site: string): string {
+  return `${site}/account`;
+}
+
+/** What rests after this failure of a launch, by the failure's scope. A full subnet is the pool's: it names the subnet. */
+export function restKeyOf(site: string, pool: string, offering: Offering, outcome: Outcome): string {
+  // Learned about one batch of one offering; a wider key would shrink other pools' batches.
+  if (outcome.kind === 'batch-too-big') return `${site}/offering:${offeringKey(offering)}`;
+  switch (outcome.scope) {
+    case 'offering':
+      return `${site}/offering:${offeringKey(offering)}`;
+    case 'market':
+      return `${site}/market:${offering.market}`;
+    case 'account':
+      return restKeyOfAccount(site);
+    case 'pool':
+    case 'subnet':
+    case 'call':
+      return `${site}/pool:${pool}`;
+    default:
+      return unreachable(outcome.scope);
+  }
+}
+
+/** Every key whose rest closes a launch of this pool with this offering. A success clears the rests under them. */
+export function restKeysFor(site: string, pool: string, offering: Offering): string[] {
+  return [
+    `${site}/offering:${offeringKey(offering)}`,
+    `${site}/market:${offering.market}`,
+    `${site}/pool:${pool}`,
+    restKeyOfAccount(site),
+  ];
+}
+
+/** When this rest ends; jobs that began to wait meanwhile cut a long one short. */
+function endOf(rest: Rest, jobsWait: boolean): EpochMs {
+  return jobsWait ? Math.min(rest.until, rest.since + paces[rest.outcome.kind].jobsWait) : rest.until;
+}
+
+/** The rest under one of these keys that ends last, with the time it ends; null = open. */
+export function closingRest(
+  rests: readonly Rest[],
+  keys: readonly string[],
+  now: EpochMs,
+  jobsWait: boolean,
+): { rest: Rest; until: EpochMs } | null {
+  let closing: { rest: Rest; until: EpochMs } | null = null;
+  for (const rest of rests) {
+    if (rest.outcome.kind === 'batch-too-big' || !keys.includes(rest.key)) continue;
+    const until = endOf(rest, jobsWait);
+    const isLater =
+      closing === null || until > closing.until || (until === closing.until && rest.key < closing.rest.key);
+    if (until > now && isLater) closing = { rest, until };
+  }
+  return closing;
+}
+
+/** EC2's advice for quick launches: several requests of 100 rather than one of 500 (RunInstances reference). */
+export const MAX_BATCH = 100;
+
+/** Instances that one launch call may ask for: halved for each `batch-too-big` that is remembered. */
+export function batchBound(rests: readonly Rest[], keys: readonly string[], now: EpochMs): number {
+  let halvings = 0;
+  for (const rest of rests) {
+    if (rest.outcome.kind === 'batch-too-big' && rest.until > now && keys.includes(rest.key))
+      halvings = Math.max(halvings, rest.failures);
+  }
+  return Math.max(1, Math.floor(MAX_BATCH / 2 ** halvings));
+}
+
+/** Rests that a person ends by changing the configuration: they are cleared on reload. */
+export function isClearedByReload(rest: Rest): boolean {
+  return (
+    rest.outcome.kind === 'denied' || rest.outcome.kind === 'invalid' || rest.outcome.kind === 'unsupported'
+  );
+}
