@@ -64,8 +64,8 @@ export function createRegion(parts: RegionParts) {
   };
   const instances = createInstances({ timeline, timing: parts.timing, events });
   const run = createLauncher({
-    now: () => timeline.now(),
     random,
+    now: () => timeline.now(),
     networks,
     groups,
     images,
@@ -79,6 +79,7 @@ export function createRegion(parts: RegionParts) {
 
   return {
     name: parts.name,
+    now: () => timeline.now(),
     networks,
     groups,
     images,

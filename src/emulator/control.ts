@@ -1,0 +1,96 @@
+// The emulator's own paths below /_emulator/: what was called, what runs, and switches for failures and capacity. For
+// tests and people at a terminal; nothing of it exists in EC2.
+import type { SimInstance } from '../sim/instance.ts';
+import type { World } from '../sim/world.ts';
+import type { Dispatch } from './dispatch.ts';
+
+export type ControlAnswer = { status: number; body: unknown };
+
+const refused = (status: number, error: string): ControlAnswer => ({ status, body: { error } });
+
+const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+
+/** One instance as `GET /_emulator/instances` shows it. */
+function instanceJson(instance: SimInstance) {
+  return {
+    id: instance.id,
+    state: instance.state,
+    state_reason: instance.stateReason?.code ?? null,
+    type: instance.type,
+    zone: instance.zone,
+    market: instance.market,
+    address: instance.address,
+    host_up: instance.hostUp,
+    image: instance.imageId,
+    subnet: instance.subnetId,
+    spot_request: instance.spotRequest,
+    token: instance.token,
+    tags: Object.fromEntries(instance.tags),
+    launched_at: iso(instance.launchedAt),
+    ending_at: iso(instance.endingAt),
+    terminated_at: iso(instance.terminatedAt),
+  };
+}
+
+function fields(body: string): Record<string, unknown> | null {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function setFault(world: World, body: Record<string, unknown>): ControlAnswer {
+  const { code, rate, action = null } = body;
+  if (
+    typeof code !== 'string' ||
+    typeof rate !== 'number' ||
+    !(action === null || typeof action === 'string')
+  ) {
+    return refused(400, 'expected {"code": text, "rate": 0 to 1, "action": text or absent}');
+  }
+  try {
+    world.faults.set({ code, rate, action });
+  } catch (error) {
+    return refused(400, error instanceof Error ? error.message : String(error));
+  }
+  return { status: 200, body: { code, rate, action } };
+}
+
+function setCapacity(world: World, body: Record<string, unknown>): ControlAnswer {
+  const { type, zone, count, market = null } = body;
+  const fits = count === null || (typeof count === 'number' && Number.isInteger(count) && count >= 0);
+  const marketFits = market === null || market === 'spot' || market === 'on-demand';
+  if (typeof type !== 'string' || typeof zone !== 'string' || !fits || !marketFits) {
+    return refused(
+      400,
+      'expected {"type": text, "zone": text, "count": whole number or null for plenty, "market": "spot", "on-demand" or absent}',
+    );
+  }
+  world.capacity.set({ type, zone, market }, count);
+  return { status: 200, body: { type, zone, market, count } };
+}
+
+/** Answers a request to a path below /_emulator/. */
+export function answerControl(
+  parts: { world: World; dispatch: Dispatch },
+  request: { method: string; path: string; body: string },
+): ControlAnswer {
+  const { world, dispatch } = parts;
+  const name = request.path.slice('/_emulator/'.length);
+  if (request.method === 'GET') {
+    if (name === 'calls') return { status: 200, body: dispatch.ec2Calls() };
+    if (name === 'ssm-calls') return { status: 200, body: dispatch.ssmCalls() };
+    if (name === 'instances') return { status: 200, body: world.instances().map(instanceJson) };
+  }
+  if (request.method === 'POST' && (name === 'fail' || name === 'capacity')) {
+    const body = fields(request.body);
+    if (body === null) return refused(400, 'the body is no JSON object');
+    return name === 'fail' ? setFault(world, body) : setCapacity(world, body);
+  }
+  return refused(
+    404,
+    'try GET /_emulator/calls, /_emulator/ssm-calls or /_emulator/instances, POST /_emulator/fail or /_emulator/capacity',
+  );
+}

@@ -1,0 +1,160 @@
+// One call from its HTTP request to its answer: who calls, which service, limits and failures, the action, the words of
+// success or error. Knows no sockets.
+import { randomUUID } from 'node:crypto';
+import { Ec2Error, refuse } from '../sim/ec2-error.ts';
+import { EMPTY_ANSWER, LOST_ANSWER } from '../sim/faults.ts';
+import { SUBNET_ADDRESSES } from '../sim/networks.ts';
+import type { World } from '../sim/world.ts';
+import { type Caller, callerOf, unsigned } from './caller.ts';
+import { ec2Actions } from './ec2-actions.ts';
+import { isNarrowed } from './ec2-requests.ts';
+import { parseQuery } from './query-params.ts';
+import { answerSsm, SsmError } from './ssm-actions.ts';
+import { answerXml, errorXml } from './xml.ts';
+
+export type HttpCall = { authorization: string | undefined; target: string | undefined; body: string };
+
+export type HttpAnswer =
+  | { kind: 'answer'; status: number; type: string; requestId: string; body: string }
+  /** The call is done; the connection breaks without an answer. */
+  | { kind: 'lost' };
+
+export type DispatchParts = {
+  world: World;
+  /** The only access key that is let in; null = any. */
+  accessKey: string | null;
+  /** Makes sure that so many addresses are free for new instances. */
+  prepareAddresses: (count: number) => Promise<void>;
+  /** A bug of the emulator itself, one line. */
+  onTrouble: (line: string) => void;
+};
+
+export type Dispatch = {
+  answer(call: HttpCall): Promise<HttpAnswer>;
+  /** Calls so far by action, refused ones included. */
+  ec2Calls: () => Readonly<Record<string, number>>;
+  ssmCalls: () => Readonly<Record<string, number>>;
+};
+
+type ServiceCall = { caller: Caller; body: string; requestId: string };
+
+const XML = 'text/xml;charset=UTF-8';
+const JSON_TYPE = 'application/x-amz-json-1.1';
+
+const stranger = (parts: DispatchParts, caller: Caller): boolean =>
+  parts.accessKey !== null && caller.accessKey !== parts.accessKey;
+
+/** The action by name; counting comes first, since a refused call is a call. */
+function ec2Action(action: string, count: (action: string) => void) {
+  const serve = ec2Actions.get(action);
+  if (serve === undefined) {
+    refuse('InvalidAction', `The action ${action.slice(0, 60)} is not valid for this web service.`);
+  }
+  count(action);
+  return serve;
+}
+
+async function answerEc2(
+  parts: DispatchParts,
+  { caller, body, requestId }: ServiceCall,
+  count: (action: string) => void,
+): Promise<HttpAnswer> {
+  const { world } = parts;
+  let action = '';
+  const say = (status: number, text: string): HttpAnswer => ({
+    kind: 'answer',
+    status,
+    type: XML,
+    requestId,
+    body: text,
+  });
+  try {
+    const params = parseQuery(body);
+    action = params.text('Action') ?? '';
+    const serve = ec2Action(action, count);
+    if (stranger(parts, caller)) {
+      refuse('AuthFailure', 'AWS was not able to validate the provided access credentials');
+    }
+    const region = world.region(caller.region);
+    region.admit({ action, narrowed: isNarrowed(params), dryRun: params.flag('DryRun') });
+    if (action === 'RunInstances') {
+      await parts.prepareAddresses(Math.min(SUBNET_ADDRESSES, params.number('MaxCount') ?? 1));
+    }
+    const answered = answerXml(action, requestId, serve(region, params));
+    const failure = world.faults.answer(action);
+    if (failure === LOST_ANSWER) return { kind: 'lost' };
+    return say(200, failure === EMPTY_ANSWER ? '' : answered);
+  } catch (error) {
+    if (error instanceof Ec2Error) return say(error.status, errorXml(error.code, error.message, requestId));
+    parts.onTrouble(`${action} failed inside the emulator: ${String(error)}`);
+    return say(500, errorXml('InternalError', 'An internal error has occurred', requestId));
+  }
+}
+
+function ssmError(error: unknown, onTrouble: (line: string) => void): { status: number; body: unknown } {
+  if (error instanceof SsmError) {
+    return { status: 400, body: { __type: error.code, message: error.message } };
+  }
+  if (error instanceof Ec2Error) {
+    // The region's limits and failures speak EC2; SSM has its own word for throttling.
+    const code = error.code === 'RequestLimitExceeded' ? 'ThrottlingException' : error.code;
+    return {
+      status: error.status >= 500 ? error.status : 400,
+      body: { __type: code, message: error.message },
+    };
+  }
+  onTrouble(`SSM failed inside the emulator: ${String(error)}`);
+  return { status: 500, body: { __type: 'InternalServerError', message: 'An internal error has occurred' } };
+}
+
+function answerSsmCall(
+  parts: DispatchParts,
+  action: string,
+  { caller, body, requestId }: ServiceCall,
+): HttpAnswer {
+  const say = (status: number, answer: unknown): HttpAnswer => ({
+    kind: 'answer',
+    status,
+    type: JSON_TYPE,
+    requestId,
+    body: JSON.stringify(answer),
+  });
+  try {
+    if (stranger(parts, caller)) {
+      throw new SsmError(
+        'UnrecognizedClientException',
+        'The security token included in the request is invalid.',
+      );
+    }
+    const region = parts.world.region(caller.region);
+    region.admit({ action, narrowed: false, dryRun: false });
+    return say(200, answerSsm(region, action, body));
+  } catch (error) {
+    const { status, body: answer } = ssmError(error, parts.onTrouble);
+    return say(status, answer);
+  }
+}
+
+export function createDispatch(parts: DispatchParts): Dispatch {
+  const ec2Calls = new Map<string, number>();
+  const ssmCalls = new Map<string, number>();
+  const countIn = (calls: Map<string, number>) => (action: string) => {
+    calls.set(action, (calls.get(action) ?? 0) + 1);
+  };
+
+  return {
+    async answer(call) {
+      const service = {
+        caller: callerOf(call.authorization) ?? unsigned,
+        body: call.body,
+        requestId: randomUUID(),
+      };
+      const target = /^AmazonSSM\.([A-Za-z]{1,60})$/.exec(call.target ?? '')?.[1];
+      if (target === undefined) return answerEc2(parts, service, countIn(ec2Calls));
+      countIn(ssmCalls)(target);
+      return answerSsmCall(parts, target, service);
+    },
+    ec2Calls: () => Object.fromEntries(ec2Calls),
+    ssmCalls: () => Object.fromEntries(ssmCalls),
+  };
+}

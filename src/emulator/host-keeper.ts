@@ -1,0 +1,86 @@
+// Starts an in-process host for each instance whose host comes up, and closes it when it goes down.
+// Trap: an address may be used again only after its host is closed, which takes a moment; give() waits for that.
+import { gunzipSync } from 'node:zlib';
+import { messageOf } from '../domain/error.ts';
+import type { SimInstance } from '../sim/instance.ts';
+
+export type HostOptions = {
+  address: string;
+  sshPort: number;
+  dockerPort: number;
+  /** Decoded and unzipped text. */
+  userData: string;
+  instanceId: string;
+  keyName: string | null;
+};
+
+/** Starts one host; resolves when it listens. */
+export type StartHost = (options: HostOptions) => Promise<{ close(): Promise<void> }>;
+
+export type HostKeeper = {
+  up(instance: SimInstance): void;
+  down(instance: SimInstance): void;
+  /** Resolves when no host holds the address any more. */
+  released(address: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** User data is 16 KB at most; unzipped, more than this is a bomb, not a boot script. */
+const USER_DATA_BYTES_AT_MOST = 1_048_576;
+
+/** User data as the host reads it. Throws for what cannot be unzipped. */
+export function userDataText(base64: string | null): string {
+  const raw = Buffer.from(base64 ?? '', 'base64');
+  const zipped = raw[0] === 0x1f && raw[1] === 0x8b;
+  return (zipped ? gunzipSync(raw, { maxOutputLength: USER_DATA_BYTES_AT_MOST }) : raw).toString('utf8');
+}
+
+export function createHostKeeper(options: {
+  startHost: StartHost;
+  sshPort: number;
+  dockerPort: number;
+  onTrouble: (line: string) => void;
+}): HostKeeper {
+  const { startHost, sshPort, dockerPort, onTrouble } = options;
+  /** By address: the host, or null where it could not start. */
+  const hosts = new Map<string, Promise<{ close(): Promise<void> } | null>>();
+  const closing = new Map<string, Promise<void>>();
+
+  const start = async (instance: SimInstance, address: string) => {
+    try {
+      const userData = userDataText(instance.userData);
+      const { id: instanceId, keyName } = instance;
+      return await startHost({ address, sshPort, dockerPort, userData, instanceId, keyName });
+    } catch (error) {
+      onTrouble(`host of ${instance.id} on ${address}:${sshPort} did not start: ${messageOf(error)}`);
+      return null;
+    }
+  };
+
+  const stop = (address: string): Promise<void> => {
+    const host = hosts.get(address);
+    if (host === undefined) return closing.get(address) ?? Promise.resolve();
+    hosts.delete(address);
+    const closed = host
+      .then((one) => one?.close())
+      .catch((error: unknown) => onTrouble(`host on ${address} did not close: ${messageOf(error)}`))
+      .finally(() => closing.delete(address));
+    closing.set(address, closed);
+    return closed;
+  };
+
+  return {
+    up(instance) {
+      const { address } = instance;
+      if (address !== null) hosts.set(address, start(instance, address));
+    },
+    down(instance) {
+      if (instance.address !== null) void stop(instance.address);
+    },
+    released: stop,
+    async close() {
+      await Promise.all([...hosts.keys()].map(stop));
+      await Promise.all(closing.values());
+    },
+  };
+}
