@@ -54,9 +54,7 @@ function catchRest(): void {
 
 async function start(): Promise<number> {
   if (argv[0] === 'docker-machine') {
-    const { main } = (await import(new URL('./doors/docker-machine/main.ts', import.meta.url).href)) as {
-      main: (argv: string[]) => Promise<number>;
-    };
+    const { main } = await import('./doors/docker-machine/main.ts');
     return main(argv.slice(1));
   }
   const { runProgram } = await import('./doors/cli/program.ts');

@@ -56,10 +56,13 @@ export type Client = {
   pause(pool: string): Promise<DoneReply>;
   resume(pool: string): Promise<DoneReply>;
   drain(pool: string): Promise<DoneReply>;
-  retire(machine: string): Promise<DoneReply>;
-  endLease(name: string): Promise<DoneReply>;
+  /** `force` ends the lease of a runner first; without it a leased machine is refused with `machine-busy`. */
+  retire(machine: string, force?: boolean): Promise<DoneReply>;
+  /** `by` a person ends the machine as well. */
+  endLease(name: string, by?: 'person' | 'runner'): Promise<DoneReply>;
   reload(): Promise<DoneReply>;
-  cleanup(): Promise<CleanupReply>;
+  /** `allManagers` includes machines that another state folder of this owner launched. */
+  cleanup(allManagers?: boolean): Promise<CleanupReply>;
   /** Closes kept connections. */
   close(): void;
 };
@@ -179,8 +182,9 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
     throw new HostlerError('internal', `${socket} answered ${path} without a list of ${key}`);
   }
 
-  async function post<T>(path: string, limitMs = timeoutMs): Promise<T> {
-    return parseAnswer(await send({ method: 'POST', path, body: '{}', limitMs }), socket) as T;
+  async function post<T>(path: string, values: object = {}, limitMs = timeoutMs): Promise<T> {
+    const body = JSON.stringify(values);
+    return parseAnswer(await send({ method: 'POST', path, body, limitMs }), socket) as T;
   }
 
   async function remove<T>(path: string): Promise<T> {
@@ -200,10 +204,11 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
     pause: (pool) => post(`/v1/pools/${of(pool)}/pause`),
     resume: (pool) => post(`/v1/pools/${of(pool)}/resume`),
     drain: (pool) => post(`/v1/pools/${of(pool)}/drain`),
-    retire: (machine) => post(`/v1/machines/${of(machine)}/retire`),
-    endLease: (name) => remove(`/v1/leases/${of(name)}`),
+    retire: (machine, force = false) => post(`/v1/machines/${of(machine)}/retire`, { force }),
+    endLease: (name, by = 'runner') => remove(`/v1/leases/${of(name)}?by=${by}`),
     reload: () => post('/v1/reload'),
-    cleanup: () => post('/v1/cleanup', Math.max(timeoutMs, CLEANUP_LIMIT_MS)),
+    cleanup: (allManagers = false) =>
+      post('/v1/cleanup', { allManagers }, Math.max(timeoutMs, CLEANUP_LIMIT_MS)),
     close: () => {
       agent.destroy();
     },

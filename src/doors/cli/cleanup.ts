@@ -21,12 +21,13 @@ export function drawCleanup(reply: CleanupReply): string[] {
 export function register(program: Command, io: CliIo): void {
   withReading(program.command('cleanup'))
     .description('terminate everything of this owner in EC2; jobs that run there are lost')
+    .option('--all-managers', 'also what other state folders of this owner launched')
     .option('-y, --yes', 'do not ask')
-    .action((options: ReadOptions & { yes?: boolean }) =>
+    .action((options: ReadOptions & { yes?: boolean; allManagers?: boolean }) =>
       callDaemon(io, options, async (client) => {
         const { owner } = await client.status();
         await confirm(io, options.yes, `cleanup terminates every instance of owner ${owner}, jobs included`);
-        const reply = await client.cleanup();
+        const reply = await client.cleanup(options.allManagers === true);
         if (options.json === true) printJson(io, reply);
         else printLines(io, drawCleanup(reply));
         if (reply.left > 0)

@@ -19,6 +19,9 @@ import { createPaint, type Paint, plain } from './paint.ts';
 /** Events of one answer while following: a burst of 200 machines makes about 1,000 a minute. */
 const FOLLOW_BATCH = 1_000;
 
+/** Events of one answer at most; the daemon refuses more. */
+const MOST_EVENTS = 5_000;
+
 type EventOptions = ReadOptions & {
   follow?: boolean;
   limit: string;
@@ -71,8 +74,8 @@ async function follow(io: CliIo, client: Client, options: EventOptions, filter: 
 
 function readLimit(text: string): number {
   const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 50_000)
-    throw new HostlerError('usage', `--limit ${text} is no number from 1 to 50000`);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_EVENTS)
+    throw new HostlerError('usage', `--limit ${text} is no number from 1 to ${MOST_EVENTS}`);
   return limit;
 }
 

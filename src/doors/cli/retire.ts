@@ -1,4 +1,5 @@
-// `hostler retire`: ends single machines that a person has chosen. A machine with a job ends after it, never before.
+// `hostler retire`: ends single machines that a person has chosen. A machine that a runner holds
+// is refused, unless `--force` says that its job may be lost.
 import type { Command } from 'commander';
 import type { Client } from '../../contract/client.ts';
 import { HostlerError } from '../../domain/error.ts';
@@ -22,14 +23,17 @@ async function chooseMachines(client: Client, names: readonly string[]): Promise
 /** Registers `retire`. */
 export function register(program: Command, io: CliIo): void {
   withSocket(program.command('retire'))
-    .description('end machines; those with a job end after it')
+    .description('end machines; one that a runner holds is refused')
     .argument('<machines...>', 'machine ids, instance ids, addresses or lease names')
+    .option('-f, --force', 'also machines that a runner holds; their jobs are lost')
     .option('-y, --yes', 'do not ask')
-    .action((names: string[], options: CallOptions & { yes?: boolean }) =>
+    .action((names: string[], options: CallOptions & { force?: boolean; yes?: boolean }) =>
       callDaemon(io, options, async (client) => {
         const ids = await chooseMachines(client, names);
-        await confirm(io, options.yes, `retire ends ${ids.join(', ')}`);
-        for (const id of ids) io.out(`${plain((await client.retire(id)).message)}\n`);
+        const isForced = options.force === true;
+        const loss = isForced ? ', and their jobs with them' : '';
+        await confirm(io, options.yes, `retire ends ${ids.join(', ')}${loss}`);
+        for (const id of ids) io.out(`${plain((await client.retire(id, isForced)).message)}\n`);
       }),
     );
 }

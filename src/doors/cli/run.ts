@@ -2,12 +2,6 @@
 import type { Command } from 'commander';
 import type { CliIo } from './io.ts';
 
-type Daemon = {
-  runDaemon: (options: Pick<CliIo, 'env' | 'out' | 'err'> & { configPath: string }) => Promise<number>;
-};
-
-const daemonUrl = new URL('../../daemon.ts', import.meta.url).href;
-
 /** Registers `run`. The daemon's exit code becomes the process's. */
 export function register(program: Command, io: CliIo): void {
   program
@@ -19,7 +13,7 @@ export function register(program: Command, io: CliIo): void {
       '/etc/hostler/config.toml',
     )
     .action(async (options: { config: string }) => {
-      const { runDaemon } = (await import(daemonUrl)) as Daemon;
+      const { runDaemon } = await import('../../daemon.ts');
       process.exitCode = await runDaemon({
         configPath: options.config,
         env: io.env,

@@ -83,8 +83,8 @@ describe('calls', () => {
     await client.pause('build');
     await client.resume('build');
     await client.drain('build');
-    await client.retire('m-1');
-    await client.endLease('runner-1');
+    await client.retire('m-1', true);
+    await client.endLease('runner-1', 'person');
     await client.reload();
     await client.cleanup();
     expect(daemon.asked).toEqual([
@@ -101,9 +101,13 @@ describe('calls', () => {
       'POST /v1/pools/build/resume',
       'POST /v1/pools/build/drain',
       'POST /v1/machines/m-1/retire',
-      'DELETE /v1/leases/runner-1',
+      'DELETE /v1/leases/runner-1?by=person',
       'POST /v1/reload',
       'POST /v1/cleanup',
+    ]);
+    expect(daemon.bodies.filter((body) => body !== '' && body !== '{}')).toEqual([
+      '{"force":true}',
+      '{"allManagers":false}',
     ]);
     expect(daemon.headers.every((headers) => headers['hostler-api'] === '1')).toBe(true);
   });
