@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { loadConfig } from './adapters/config/load.ts';
 import { watchConfig } from './adapters/config/watch.ts';
+import { createClock } from './adapters/system/clock.ts';
 import { createNotify } from './adapters/system/notify.ts';
 import { assemble, type Parts } from './assemble.ts';
 import type { Config } from './domain/config.ts';
@@ -12,6 +13,7 @@ import { listenOn } from './doors/http/listen-address.ts';
 import { listenOnSocket } from './doors/http/listen-socket.ts';
 import { createSocketApp } from './doors/http/socket-app.ts';
 import { createTelemetryApp, type Verdict } from './doors/http/telemetry-app.ts';
+import type { Clock } from './ports/clock.ts';
 import { isoTime } from './service/replies.ts';
 import { type Wired, wire } from './wire.ts';
 
@@ -25,6 +27,8 @@ export type DaemonOptions = {
   env: Readonly<Record<string, string | undefined>>;
   out(text: string): void;
   err(text: string): void;
+  /** The real time unless a test moves it. */
+  clock?: Clock;
 };
 
 function ownVersion(): string {
@@ -93,22 +97,39 @@ function verdicts(wired: Wired, parts: Parts, startedAt: number): { health(): Ve
   };
 }
 
-/** Runs the daemon until a signal ends it. Resolves with the exit code; throws HostlerError when it cannot start. */
-export async function runDaemon(options: DaemonOptions): Promise<number> {
+export type RunningDaemon = {
+  reload(why: string): void;
+  /** Stops everything, at most `STOP_LIMIT_MS`; hosts and leases stay as they are. */
+  stop(why: string): Promise<void>;
+  /** Resolves when the loop ended by itself, which it never should. */
+  ended: Promise<void>;
+};
+
+/** Starts a daemon in this process. Throws HostlerError when it cannot start, with everything closed again. */
+export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   const load = () => loadConfig({ path: options.configPath, env: options.env });
   const config = await load();
-  const wired = wire(config, {
-    version: ownVersion(),
-    pretty: process.stdout.isTTY === true,
-    env: options.env,
-  });
+  const { env, clock = createClock() } = options;
+  const wired = wire(config, { version: ownVersion(), pretty: process.stdout.isTTY === true, env, clock });
   const stop = new AbortController();
   try {
-    return await live({ config, wired, stop, load, env: options.env });
-  } finally {
+    return await live({ config, wired, stop, load, env });
+  } catch (error) {
     stop.abort();
     wired.close();
+    throw error;
   }
+}
+
+/** Runs the daemon until a signal ends it. Resolves with the exit code; throws HostlerError when it cannot start. */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const daemon = await startDaemon(options);
+  const signal = await Promise.race([
+    awaitSignal(() => daemon.reload('SIGHUP')),
+    daemon.ended.then(() => 'end'),
+  ]);
+  await daemon.stop(signal);
+  return 0;
 }
 
 type Life = {
@@ -119,7 +140,22 @@ type Life = {
   env: DaemonOptions['env'];
 };
 
-async function live({ config, wired, stop, load, env }: Life): Promise<number> {
+/** Opens both doors; the second one's failure closes the first. */
+async function openDoors(config: Config, parts: Parts, wired: Wired, startedAt: number) {
+  const { health, ready } = verdicts(wired, parts, startedAt);
+  const telemetry = createTelemetryApp({ metrics: () => wired.ports.metrics.render(), health, ready });
+  const socket = createSocketApp(parts.useCases, wired.ports.log);
+  const url = await listenOn(telemetry, config.settings.listenAddress);
+  try {
+    await listenOnSocket(socket, config.settings.socket);
+  } catch (error) {
+    await telemetry.close();
+    throw error;
+  }
+  return { url, health, close: () => Promise.all([socket.close(), telemetry.close()]) };
+}
+
+async function live({ config, wired, stop, load, env }: Life): Promise<RunningDaemon> {
   const { clock, log, keys, metrics } = wired.ports;
   const startedAt = clock.now();
   const authority = await keys.authority();
@@ -132,61 +168,47 @@ async function live({ config, wired, stop, load, env }: Life): Promise<number> {
     process: processFacts(config, wired, () => parts, startedAt),
     stop: stop.signal,
   });
-  const { health, ready } = verdicts(wired, parts, startedAt);
-  const telemetry = createTelemetryApp({ metrics: () => metrics.render(), health, ready });
-  const socket = createSocketApp(parts.useCases, log);
-  const notify = createNotify({ env, pid: process.pid });
-  const url = await listenOn(telemetry, config.settings.listenAddress);
-  try {
-    await listenOnSocket(socket, config.settings.socket);
-  } catch (error) {
-    await telemetry.close();
-    throw error;
-  }
+  const doors = await openDoors(config, parts, wired, startedAt);
   metrics.configLoaded(true, startedAt);
-  for (const warning of config.warnings)
-    log.warn(warning.message, {
-      code: warning.code,
-      where: warning.where,
-      key: warning.key,
-      pool: warning.pool,
-    });
-  parts.journal({
-    code: 'started',
-    detail: {
-      version: wired.version,
-      pools: config.pools.length,
-      socket: config.settings.socket,
-      metrics: url,
-    },
-  });
+  for (const { code, message, where, key, pool } of config.warnings)
+    log.warn(message, { code, where, key, pool });
+  const detail = {
+    version: wired.version,
+    pools: config.pools.length,
+    socket: config.settings.socket,
+    metrics: doors.url,
+  };
+  parts.journal({ code: 'started', detail });
 
   const reload = (why: string) => void parts.reload(why).catch(() => undefined);
   const unwatch = watchConfig({ files: config.files, changed: () => reload('file changed'), clock });
-  const ended = awaitSignals(stop, () => reload('SIGHUP'));
+  const notify = createNotify({ env, pid: process.pid });
   const running = parts.run(stop.signal);
-  const beat = watchdog(stop.signal, notify, () => health().ok, clock);
+  const beat = watchdog(stop.signal, notify, () => doors.health().ok, clock);
   await notify.ready(`${config.pools.length} pools`);
-
-  const signal = await Promise.race([ended, running.then(() => 'end' as const)]);
-  parts.journal({ code: 'stopping', detail: { signal } });
-  stop.abort();
-  void notify.stopping();
-  unwatch();
-  await Promise.race([
-    Promise.all([socket.close(), telemetry.close(), running, beat]),
-    clock.sleep(STOP_LIMIT_MS),
-  ]);
-  return 0;
+  return {
+    reload,
+    ended: running,
+    async stop(why) {
+      parts.journal({ code: 'stopping', detail: { why } });
+      stop.abort();
+      unwatch();
+      const work = Promise.all([doors.close(), running, beat, notify.stopping()]);
+      await Promise.race([work, clock.sleep(STOP_LIMIT_MS)]);
+      wired.close();
+    },
+  };
 }
 
 /** Resolves with the first stop signal; a second one ends the process at once. SIGHUP reloads. */
-function awaitSignals(stop: AbortController, hangup: () => void): Promise<string> {
+function awaitSignal(hangUp: () => void): Promise<string> {
+  let isStopping = false;
   return new Promise((resolve) => {
-    process.on('SIGHUP', hangup);
+    process.on('SIGHUP', hangUp);
     for (const name of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(name, () => {
-        if (stop.signal.aborted) process.exit(1);
+        if (isStopping) process.exit(1);
+        isStopping = true;
         resolve(name);
       });
     }

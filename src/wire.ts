@@ -9,12 +9,12 @@ import { createRunnerStore } from './adapters/runner-store/runner-store.ts';
 import { lockFolder, openDatabase } from './adapters/sqlite/database.ts';
 import { createStore } from './adapters/sqlite/store.ts';
 import { createHosts } from './adapters/ssh/hosts.ts';
-import { createClock } from './adapters/system/clock.ts';
 import { createRandom } from './adapters/system/random.ts';
 import { createLog } from './adapters/telemetry/log.ts';
 import { createMetrics } from './adapters/telemetry/metrics.ts';
 import type { Ports } from './assemble.ts';
 import type { Config } from './domain/config.ts';
+import type { Clock } from './ports/clock.ts';
 
 /** Fact under which the state folder keeps its identity. */
 const MANAGER_FACT = 'manager';
@@ -30,10 +30,15 @@ export type Wired = {
 /** Opens the state folder and builds every adapter. Throws `already-running` or `state-unusable`. */
 export function wire(
   config: Config,
-  options: { version: string; pretty: boolean; env: Readonly<Record<string, string | undefined>> },
+  options: {
+    version: string;
+    pretty: boolean;
+    env: Readonly<Record<string, string | undefined>>;
+    clock: Clock;
+  },
 ): Wired {
   const { settings } = config;
-  const clock = createClock();
+  const { clock } = options;
   const log = createLog({ level: settings.logLevel, pretty: options.pretty, clock });
   const unlock = lockFolder(settings.stateDir);
   const database = openDatabase(join(settings.stateDir, 'state.db'));

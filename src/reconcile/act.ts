@@ -59,6 +59,7 @@ export function createActor(deps: ActDeps): Actor {
       case 'forget-launch': {
         const launch = store.launch(action.token);
         if (launch === null || launch.state !== 'intended' || inFlight.has(action.token)) return;
+        if (action.reason.code === 'launched') return store.putLaunch({ ...launch, state: 'launched' });
         endMachines(deps, launch, 'lost', {
           kind: 'unknown',
           scope: 'call',
@@ -79,6 +80,8 @@ export function createActor(deps: ActDeps): Actor {
         provisions.get(action.machine)?.abort();
         return buryMachine(deps, action.machine, action.reason);
       case 'terminate':
+        // The rows are marked before the first wait, so the next tick does not ask twice.
+        deps.track(terminateMachines(deps, action.site, action.machines).finally(() => deps.nudge()));
         return;
       case 'adopt':
         return adoptInstance(deps, action);
@@ -87,20 +90,6 @@ export function createActor(deps: ActDeps): Actor {
         return;
       default:
         unreachable(action);
-    }
-  }
-
-  /** Everything that is to end and was not asked for yet, with what the plan wants asked again: one call a site. */
-  function terminate(again: readonly string[]): void {
-    const repeat = new Set(again);
-    const bySite = new Map<string, string[]>();
-    for (const machine of store.machines()) {
-      if (machine.phase !== 'terminating' || machine.instance === null) continue;
-      if (machine.endAskedAt !== null && !repeat.has(machine.id)) continue;
-      bySite.set(machine.site, [...(bySite.get(machine.site) ?? []), machine.id]);
-    }
-    for (const [site, ids] of bySite) {
-      deps.track(terminateMachines(deps, site, ids).finally(() => deps.nudge()));
     }
   }
 
@@ -116,14 +105,13 @@ export function createActor(deps: ActDeps): Actor {
           deps.log.error('an action failed', { action: action.kind, code, error: messageOf(error) });
         }
       }
-      terminate(plan.actions.flatMap((action) => (action.kind === 'terminate' ? action.machines : [])));
     },
     retireNow(ids, code) {
       const done = ids.filter((id) => {
         provisions.get(id)?.abort();
         return retireMachine(deps, id, { code, machine: id });
       });
-      terminate([]);
+      deps.nudge();
       return done.length;
     },
   };
