@@ -75,18 +75,19 @@ const consoleOutput: Ec2Action = (region, params) => {
 };
 
 const accountAttributes: Ec2Action = (region, params) => {
-  const values: Readonly<Record<string, string>> = {
-    'default-vpc': region.networks.defaultVpc.id,
-    'supported-platforms': 'VPC',
-    'max-instances': '20',
-  };
+  const values = new Map([
+    ['default-vpc', region.networks.defaultVpc.id],
+    ['supported-platforms', 'VPC'],
+    ['max-instances', '20'],
+  ]);
   const names = params.list('AttributeName');
   return {
-    accountAttributeSet: (names.length > 0 ? names : Object.keys(values)).map((name) => ({
+    accountAttributeSet: (names.length > 0 ? names : [...values.keys()]).map((name) => ({
       attributeName: name,
       attributeValueSet: [
         {
-          attributeValue: values[name] ?? refuse('InvalidParameterValue', `No account attribute '${name}'.`),
+          attributeValue:
+            values.get(name) ?? refuse('InvalidParameterValue', `No account attribute '${name}'.`),
         },
       ],
     })),

@@ -9,14 +9,16 @@ type Size = { size: number; perSecond: number };
 const described: Size = { size: 100, perSecond: 20 };
 const describedWhole: Size = { size: 50, perSecond: 10 };
 const mutating: Size = { size: 50, perSecond: 5 };
-const special: Readonly<Record<string, Size>> = {
-  RunInstances: { size: 5, perSecond: 2 },
-  StartInstances: { size: 5, perSecond: 2 },
-  TerminateInstances: { size: 100, perSecond: 5 },
-  CreateTags: { size: 100, perSecond: 10 },
-  DeleteTags: { size: 100, perSecond: 10 },
-  CreateLaunchTemplateVersion: { size: 100, perSecond: 5 },
-};
+const special = new Map<string, Size>(
+  Object.entries({
+    RunInstances: { size: 5, perSecond: 2 },
+    StartInstances: { size: 5, perSecond: 2 },
+    TerminateInstances: { size: 100, perSecond: 5 },
+    CreateTags: { size: 100, perSecond: 10 },
+    DeleteTags: { size: 100, perSecond: 10 },
+    CreateLaunchTemplateVersion: { size: 100, perSecond: 5 },
+  }),
+);
 
 /** These have the smaller bucket when neither filtered nor paged. */
 const wide = new Set([
@@ -41,7 +43,7 @@ function sizeOf(action: string, narrowed: boolean): Size {
   if (/^(Describe|Get|List|Search)/.test(action)) {
     return wide.has(action) && !narrowed ? describedWhole : described;
   }
-  return special[action] ?? mutating;
+  return special.get(action) ?? mutating;
 }
 
 export type CallRates = {

@@ -39,7 +39,7 @@ const sizes: Readonly<Record<string, number>> = {
 const parts: Readonly<Record<string, number>> = { nano: 1 / 16, micro: 1 / 8, small: 1 / 4, medium: 1 / 2 };
 
 function vcpusOf(size: string): number | null {
-  if (size in sizes) return sizes[size] ?? null;
+  if (Object.hasOwn(sizes, size)) return sizes[size] ?? null;
   if (size === 'metal') return 96;
   const times = /^(\d{1,2})xlarge$/.exec(size)?.[1];
   return times === undefined || times === '0' ? null : 4 * Number(times);

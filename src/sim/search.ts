@@ -51,7 +51,7 @@ function reader<T extends Tagged>(name: string, fields: Fields<T>): (thing: T) =
     const key = name.slice('tag:'.length);
     return (thing) => [thing.tags.get(key) ?? null];
   }
-  const field = fields[name];
+  const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
   return field ?? refuse('InvalidParameterValue', `The filter '${name}' is invalid`);
 }
 
