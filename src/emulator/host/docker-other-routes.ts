@@ -2,7 +2,6 @@
 // Trap: an image pull answers with a stream of JSON lines and status 200 even when it fails; here it never fails.
 import { type ApiAnswer, empty, json, labelsOf, type Route, refusal, textOf } from './docker-answer.ts';
 import { matchesFilters } from './docker-filters.ts';
-import { type ApiAnswer, empty, json, labelsOf, type Route, refusal } from './docker-routes.ts';
 import type { DockerState, Network } from './docker-state.ts';
 
 function route(method: string, path: RegExp, answer: Route['answer']): Route {
