@@ -24,6 +24,17 @@ export const resourceLimits: Readonly<Record<string, BucketLimits>> = {
   TerminateInstances: { size: 1_000, perSecond: 20 },
 };
 
+/**
+ * Milliseconds by which calls may arrive closer together than they left (connections, load). The tokens of that time
+ * are left in EC2's bucket: one launch call of five, six describes of a hundred.
+ */
+const JITTER_MS: DurationMs = 300;
+
+/** The published limits less the room for jitter. */
+export function ownLimits({ size, perSecond }: BucketLimits): BucketLimits {
+  return { size: size - Math.ceil((perSecond * JITTER_MS) / 1_000), perSecond };
+}
+
 export type CallLimits = {
   /** Takes what one call needs and says how long to wait; null (nothing taken) when that is beyond `maxWaitMs`. */
   reserve(call: { action: string; instances: number; maxWaitMs: DurationMs }): DurationMs | null;
@@ -40,7 +51,7 @@ export function createCallLimits(monotonic: () => DurationMs): CallLimits {
   const requests = new Map<string, TokenBucket>();
   const resources = new Map<string, TokenBucket>();
   const bucket = (of: Map<string, TokenBucket>, action: string, limits: BucketLimits): TokenBucket => {
-    const known = of.get(action) ?? createTokenBucket(limits, monotonic());
+    const known = of.get(action) ?? createTokenBucket(ownLimits(limits), monotonic());
     of.set(action, known);
     return known;
   };

@@ -14,8 +14,8 @@ const CONNECT_MS = 3_000;
 /** Milliseconds without an answer or without a byte. RunInstances for some hundred machines takes seconds. */
 const ANSWER_MS = 30_000;
 
-/** Connections kept for each client; the token buckets bound calls well below this. */
-const MAX_SOCKETS = 16;
+/** Connections of each client. Calls that queued for one would reach EC2 in a bunch, past their token buckets. */
+const MAX_SOCKETS = 64;
 
 /** Makes the clients. `env` decides where SSM is when the site has an endpoint of its own (an emulator serves both). */
 export async function createSdkClients(

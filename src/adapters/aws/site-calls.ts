@@ -60,13 +60,13 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
     clients = null;
   };
 
-  const load = async (): Promise<SdkClients> => {
+  const load = async (action: string): Promise<SdkClients> => {
     clients ??= createSdkClients(site, deps.env);
     try {
       return await clients;
     } catch (error) {
       clients = null;
-      throw error;
+      throw refusal(action, outcomeOfError(error));
     }
   };
 
@@ -81,13 +81,15 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
   return {
     call: async (order, send) => {
       const { action } = order;
+      // Before the tokens: the first load takes longer than tokens take to come back.
+      const loaded = await load(action);
       await waitForTokens(order);
       counts.set(action, (counts.get(action) ?? 0) + 1);
       const started = clock.monotonic();
       const done = (outcome: string): void =>
         deps.onCall({ action, outcome, ms: clock.monotonic() - started });
       try {
-        const answer = await send(await load(), clock.timeout(CALL_LIMIT_MS, order.signal));
+        const answer = await send(loaded, clock.timeout(CALL_LIMIT_MS, order.signal));
         done('ok');
         return answer;
       } catch (error) {

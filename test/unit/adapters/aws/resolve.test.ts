@@ -12,7 +12,7 @@ import { forever, keepingLog, launchSpec, resolvedLaunch, siteAt } from './speci
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
+  for (const end of ends.splice(0).toReversed()) await end();
 });
 
 type Script = Partial<Record<string, (asked: Asked, nth: number) => Answer>>;
@@ -399,7 +399,10 @@ describe('createResolutionCache', () => {
     return { time, cache, get, loads: () => loads };
   }
   const good = (value: string) => async () => await Promise.resolve(value);
-  const bad = (error: Error) => async () => await Promise.reject<string>(error);
+  const bad = (failed: Error) => async (): Promise<string> => {
+    await Promise.resolve();
+    throw failed;
+  };
 
   test('looks again after an hour', async () => {
     const { time, get, loads } = stageCache();

@@ -1,7 +1,12 @@
 // The rates that EC2 publishes are never exceeded, whatever is asked for when.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createCallLimits, requestLimits, resourceLimits } from '../../../../src/adapters/aws/call-limits.ts';
+import {
+  createCallLimits,
+  ownLimits,
+  requestLimits,
+  resourceLimits,
+} from '../../../../src/adapters/aws/call-limits.ts';
 import { createTokenBucket } from '../../../../src/adapters/aws/token-bucket.ts';
 
 const launches = { size: 5, perSecond: 2 };
@@ -81,9 +86,9 @@ describe('call limits', () => {
     const limits = createCallLimits(() => 0);
     expect(limits.reserve({ action: 'RunInstances', instances: 990, maxWaitMs: 0 })).toBe(0);
     expect(limits.reserve({ action: 'RunInstances', instances: 20, maxWaitMs: 0 })).toBeNull();
-    expect(limits.launchBudget()).toEqual({ launches: 4, instances: 10 });
+    expect(limits.launchBudget()).toEqual({ launches: 3, instances: 9 });
     limits.refundInstances('RunInstances', 990);
-    expect(limits.launchBudget()).toEqual({ launches: 4, instances: 1_000 });
+    expect(limits.launchBudget()).toEqual({ launches: 3, instances: 999 });
   });
 
   test('actions have their own buckets', () => {
@@ -92,6 +97,11 @@ describe('call limits', () => {
     expect(limits.launchBudget().launches).toBe(0);
     expect(limits.reserve({ action: 'DescribeInstances', instances: 0, maxWaitMs: 0 })).toBe(0);
     expect(limits.reserve({ action: 'TerminateInstances', instances: 5, maxWaitMs: 0 })).toBe(0);
+  });
+
+  test('a little room is left for calls that arrive closer together than they left', () => {
+    expect(ownLimits({ size: 5, perSecond: 2 })).toEqual({ size: 4, perSecond: 2 });
+    expect(ownLimits({ size: 100, perSecond: 20 })).toEqual({ size: 94, perSecond: 20 });
   });
 
   test('sizes and refills are those that EC2 publishes', () => {
