@@ -32,6 +32,8 @@ const mayImport: Record<string, readonly string[]> = {
   service: ['domain', 'ports', 'contract', 'planner'],
   contract: ['domain'],
   'adapters/*': ['domain', 'ports', 'contract'],
+  // The reader of periods asks the calendar that will run them.
+  'adapters/config': ['domain', 'ports', 'contract', 'planner'],
   'doors/http': ['domain', 'service', 'contract', 'ports'],
   'doors/cli': [
     'domain',

@@ -43,7 +43,7 @@ export type Schedule = { base: IdlePolicy; periods: readonly Period[] };
 
 /** One account and region behind one endpoint: pools with equal sites share clients, listings and call budgets. */
 export type CloudSite = {
-  /** Stable text over region, endpoint and credentials' identity; holds no secret. */
+  /** Region, endpoint and account's number: stable over a rotation of keys; holds no secret. */
   key: string;
   region: string;
   endpoint: string | null;
@@ -116,7 +116,7 @@ export type PoolSpec = {
   runnerName: string;
   /** Prefixes that machine names of this section start with, e.g. `runner-abc123def-gitlab-docker-machine-`. */
   namePrefixes: readonly string[];
-  /** `amazonec2-…=…` and generic options as written, sorted: the second way to match a create. */
+  /** MachineOptions through `comparableOptions`: the second way to match a create. */
   options: readonly string[];
   machineDriver: string;
   /** The runner's `limit`; 0 = none. */
@@ -184,3 +184,14 @@ export type Config = {
   warnings: readonly ConfigIssue[];
   values: readonly ConfigValue[];
 };
+
+/** Options whose values are secrets. */
+const secretOption = /^amazonec2-(access-key|secret-key|session-token)(=|$)/;
+
+/** Create options in a form in which two lists can be compared: trimmed, sorted, without secrets. */
+export function comparableOptions(options: readonly string[]): string[] {
+  return options
+    .map((option) => option.trim())
+    .filter((option) => !secretOption.test(option))
+    .toSorted();
+}

@@ -3,10 +3,17 @@
 import type { ConfigValue } from '../../domain/config.ts';
 import { expandBraced } from './expand.ts';
 import { type Spot, shown } from './findings.ts';
+import { hint } from './nearest.ts';
 import type { Environment, Reading } from './reading.ts';
-import type { ValueKind } from './value-kind.ts';
+import { ownPeriodKeys, type ValueKind } from './value-kind.ts';
 
-export type Entry = { raw: unknown; spot: Spot; origin: ConfigValue['origin'] };
+export type Entry = {
+  raw: unknown;
+  spot: Spot;
+  /** Place of a part of the value, where the file knows it. */
+  inner?: (rest: readonly (string | number)[]) => Spot;
+  origin: ConfigValue['origin'];
+};
 export type Layer = ReadonlyMap<string, Entry>;
 export type Picked<T> = { value: T; entry: Entry };
 
@@ -44,10 +51,15 @@ export function pick<T>(
   const parsed = kind.schema.safeParse(value);
   if (parsed.success) return { value: parsed.data, entry };
   for (const issue of parsed.error.issues.slice(0, 5)) {
-    const at = issue.path.length === 0 ? '' : `${issue.path.map(String).join('.')} `;
-    const words =
-      issue.code === 'unrecognized_keys' ? `has unknown key ${issue.keys.join(', ')}` : issue.message;
-    reading.findings.error('value', `${at}${words}, is ${shown(valueAt(value, issue.path))}`, entry.spot);
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys : [];
+    const path = [...issue.path.filter((part) => typeof part !== 'symbol'), ...unknown.slice(0, 1)];
+    const spot = entry.inner?.(path) ?? entry.spot;
+    const [word = ''] = unknown;
+    const said =
+      word === ''
+        ? `${issue.message}, is ${shown(valueAt(value, issue.path))}`
+        : `unknown key ${word}${hint(word, ownPeriodKeys)}`;
+    reading.findings.error(word === '' ? 'value' : 'unknown-key', said, spot);
   }
   return null;
 }

@@ -37,8 +37,12 @@ function readLayer(
   for (const [key, raw] of Object.entries(rules.table)) {
     const at = [...path, key];
     if (rules.skip?.includes(key)) continue;
+    const spotAt = (rest: TomlPath) => ({
+      where: doc.where([...at, ...rest]),
+      key: dotted([...at, ...rest]),
+    });
     if (rules.known.includes(key)) {
-      layer.set(key, { raw, spot: { where: doc.where(at), key: dotted(at) }, origin: rules.origin });
+      layer.set(key, { raw, spot: spotAt([]), inner: spotAt, origin: rules.origin });
     } else {
       const spot = { where: doc.whereKey(at), key: dotted(at) };
       reading.findings.error('unknown-key', `unknown key ${key}${hint(key, rules.known)}`, spot);
