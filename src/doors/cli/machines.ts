@@ -10,8 +10,8 @@ import { describeWish } from './pool-words.ts';
 import { type Column, drawTable } from './text-table.ts';
 
 function noteOf(machine: MachineReply): string {
-  const words = [machine.ending, machine.failure, machine.healthy ? null : 'unhealthy'];
-  return words.filter((word) => word !== null).join(', ');
+  const words = new Set([machine.ending, machine.failure, machine.healthy ? null : 'unhealthy']);
+  return [...words].filter((word) => word !== null).join(', ');
 }
 
 function columnsFor(now: number, paint: Paint): Column<MachineReply>[] {

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { errorCodes, HostlerError, messageOf } from '../../domain/error.ts';
 import { register as registerCleanup } from './cleanup.ts';
 import { register as registerDrain } from './drain.ts';
+import { register as registerEmulate } from './emulate.ts';
 import { register as registerEvents } from './events.ts';
 import { register as registerExplain } from './explain.ts';
 import type { CliIo } from './io.ts';
@@ -32,6 +33,7 @@ const verbs = [
   registerRetire,
   registerReload,
   registerCleanup,
+  registerEmulate,
   registerVersion,
 ];
 
