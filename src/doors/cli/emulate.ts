@@ -105,7 +105,6 @@ export function register(program: Command, io: CliIo): void {
     .option('--seed <n>', 'makes failures and ids repeat', wholeNumber('a seed', 4_294_967_295), 1)
     .action(async (flags: Flags) => {
       const { startEmulator } = await import('../../emulator/start-emulator.ts');
-      const ended = asked();
       const emulator = await startEmulator({
         port: flags.port,
         sshPort: flags.sshPort,
@@ -121,7 +120,7 @@ export function register(program: Command, io: CliIo): void {
         },
       });
       io.out(readyLine(emulator, flags));
-      await ended;
+      await asked();
       await emulator.close();
     });
 }
