@@ -1,6 +1,6 @@
 // Which pool a `docker-machine create` belongs to. A job never fails over this: at worst the first pool serves it.
 // Trap: with an instance-wide token prefix several sections give their machines the same name prefix.
-import type { PoolSpec } from '../domain/config.ts';
+import { comparableOptions, type PoolSpec } from '../domain/config.ts';
 
 /** What the door was asked for: options as given, without the leading dashes. */
 export type Asked = { name: string; driver: string; options: readonly string[] };
@@ -9,7 +9,7 @@ export type PoolChoice = { pool: PoolSpec; how: 'name' | 'options' | 'first' };
 
 /** Options as a set, without those that hold the name: MachineOptionsWithName cannot be known ahead. */
 function comparable(options: readonly string[], name: string): string {
-  return JSON.stringify(options.filter((option) => name === '' || !option.includes(name)).toSorted());
+  return JSON.stringify(comparableOptions(options.filter((option) => name === '' || !option.includes(name))));
 }
 
 function sameOptions(pool: PoolSpec, asked: Asked): boolean {

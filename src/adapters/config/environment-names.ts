@@ -5,7 +5,7 @@ import { daemonKeys, daemonVariable, poolKeys, poolVariable } from './own-keys.t
 import type { Reading } from './reading.ts';
 
 /** Variables of hostler that are no settings. */
-const others = ['HOSTLER_CONFIG', 'HOSTLER_DEBUG', 'HOSTLER_NODE'];
+const others = ['HOSTLER_DEBUG', 'HOSTLER_NODE'];
 
 function checkPoolName(reading: Reading, name: string, pools: readonly string[]): void {
   const spot = { where: `environment ${name}`, key: name };

@@ -181,14 +181,19 @@ const codes: Record<string, ErrorCode> = {
   'no-pools': 'config-no-pools',
 };
 
+/** The catalogue's code for one error of a reading. */
+export function codeOfIssue(issue: ConfigIssue): ErrorCode {
+  return codes[issue.code] ?? 'config-invalid';
+}
+
 /** The error that stands for a refused configuration: its first finding, and how many more there are. */
-export function refusal(issues: readonly ConfigIssue[]): HostlerError {
+function refusal(issues: readonly ConfigIssue[]): HostlerError {
   const errors = issues.filter(({ severity }) => severity === 'error');
   const [first] = errors;
   if (!first) return new HostlerError('config-invalid', 'the configuration cannot be used');
   const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more: hostler check lists them)`;
   const where = first.where === null ? {} : { where: first.where };
-  return new HostlerError(codes[first.code] ?? 'config-invalid', `${describeIssue(first)}${more}`, where);
+  return new HostlerError(codeOfIssue(first), `${describeIssue(first)}${more}`, where);
 }
 
 /**

@@ -70,7 +70,7 @@ export function watchConfig({ files, changed, clock }: WatchOptions): () => void
 
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      await clock.sleep(LOOK_MS, AbortSignal.any([stop.signal, wake.signal]));
+      await clock.sleep(LOOK_MS, wake.signal);
       wake = new AbortController();
       const seen = look();
       if (stop.signal.aborted || seen === known) continue;
@@ -84,6 +84,7 @@ export function watchConfig({ files, changed, clock }: WatchOptions): () => void
   void run();
   return () => {
     stop.abort();
+    wake.abort();
     unwatch();
   };
 }
