@@ -53,7 +53,7 @@ export function openScene(): Scene {
   const store = join(folder, 'store');
   const socket = join(folder, 'daemon.sock');
   const start: Scene['start'] = (words, options = {}) => {
-    const [command = '', ...first] = [...(options.shell ?? ['/bin/sh']), options.program ?? door];
+    const [command, ...first] = [...(options.shell ?? ['/bin/sh']), options.program ?? door];
     const child = spawn(command, [...first, ...words], {
       cwd: options.cwd ?? folder,
       env: {
