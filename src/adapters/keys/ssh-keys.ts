@@ -5,10 +5,18 @@ import ssh2 from 'ssh2';
 
 export type SshKeyPair = { privateKey: string; publicKey: string };
 
+/** Wire length of an ed25519 public key: two lengths of 4, the name's 11 and the key's 32 bytes. */
+const ED25519_WIRE_BYTES = 4 + 11 + 4 + 32;
+
 /** A new ed25519 pair: OpenSSH private text and `ssh-ed25519 BASE64`. */
 export function newSshKey(): SshKeyPair {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
-  return { privateKey: pair.private, publicKey: pair.public.trim() };
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    const publicKey = pair.public.trim();
+    // One key in 256 begins with a zero byte, which ssh2 drops: such a pair is unusable everywhere, so another is made.
+    if (Buffer.from(publicKey.split(' ')[1] ?? '', 'base64').length === ED25519_WIRE_BYTES)
+      return { privateKey: pair.private, publicKey };
+  }
 }
 
 /** The pair of a private key's text. Throws a plain error that says what is wrong with it; it never quotes the key. */

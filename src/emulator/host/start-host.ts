@@ -19,10 +19,17 @@ export type HostOptions = {
   keyName: string | null;
 };
 
+/** A host key; ssh2 spoils the one in 256 whose public half begins with a zero byte (its wire form has not 51 bytes). */
+function newKey(): { private: string; public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    if (Buffer.from(pair.public.split(' ')[1] ?? '', 'base64').length === 51) return pair;
+  }
+}
+
 /** Boots the host: resolves when SSH answers. Rejects when address and port are taken. */
 export async function startHost(options: HostOptions): Promise<{ close(): Promise<void> }> {
   const identity = bootIdentity(options.userData);
-  const newKey = () => ssh2.utils.generateKeyPairSync('ed25519');
   const state = createDockerState(options.instanceId);
   let nextKey: string | null = null;
   let docker: DockerDoor | null = null;

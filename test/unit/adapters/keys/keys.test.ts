@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AUTHORITY_FILE, createKeys, USER_KEY_FILE } from '../../../../src/adapters/keys/keys.ts';
+import { newSshKey, readSshKey } from '../../../../src/adapters/keys/ssh-keys.ts';
 import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { HOUR_MS } from '../../../../src/domain/units.ts';
 
@@ -173,6 +174,13 @@ describe('SSH keys', () => {
       await expect(keys.readUserKey(join(folder, 'none'))).rejects.toMatchObject({ code: 'config-invalid' });
     },
   );
+
+  test('every one of a thousand new keys can be read back', () => {
+    const broken = Array.from({ length: 1_000 }, () => newSshKey()).filter(
+      (pair) => readSshKey(pair.privateKey).publicKey !== pair.publicKey,
+    );
+    expect(broken).toEqual([]);
+  });
 
   test('a token has 32 hex digits and is new each time', () => {
     const keys = createKeys(folder, { clock });
