@@ -13,7 +13,7 @@ type Deps = { calls: SiteCalls; signal: AbortSignal };
 
 /** Throws `cloud-refused`; what contradicts itself or does not exist is `invalid`. */
 export async function resolveNetwork(spec: LaunchSpec, deps: Deps): Promise<ResolvedNetwork> {
-  if (spec.subnetId !== null) return checkSubnet(spec, await oneSubnet(spec.subnetId, deps));
+  if (spec.subnetId !== null) return checkSubnet(spec, await oneSubnet(spec.subnetId, spec, deps));
   const vpcId = spec.vpcId ?? (await defaultVpc(spec, deps));
   const filters = [
     { Name: 'vpc-id', Values: [vpcId] },
@@ -47,8 +47,17 @@ function checkSubnet(spec: LaunchSpec, subnet: Subnet): ResolvedNetwork {
   return { ...network, zone: network.zone ?? spec.zone, vpcId: network.vpcId ?? spec.vpcId };
 }
 
-async function oneSubnet(id: string, deps: Deps): Promise<Subnet> {
-  const found = (await describeSubnets({ SubnetIds: [id] }, deps)).find((subnet) => subnet.SubnetId === id);
+/** Asks with what the pool says of its place; when that finds nothing, without, so that the message can name the truth. */
+async function oneSubnet(id: string, spec: LaunchSpec, deps: Deps): Promise<Subnet> {
+  const place = [
+    ...(spec.vpcId === null ? [] : [{ Name: 'vpc-id', Values: [spec.vpcId] }]),
+    ...(spec.zone === null ? [] : [{ Name: 'availability-zone', Values: [spec.zone] }]),
+  ];
+  const ask = async (filters: typeof place): Promise<Subnet | undefined> => {
+    const asked = { SubnetIds: [id], ...(filters.length === 0 ? {} : { Filters: filters }) };
+    return (await describeSubnets(asked, deps)).find((subnet) => subnet.SubnetId === id);
+  };
+  const found = (await ask(place)) ?? (place.length === 0 ? undefined : await ask([]));
   if (found === undefined)
     throw wrong(
       'InvalidSubnetID.NotFound',
