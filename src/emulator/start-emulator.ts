@@ -56,6 +56,9 @@ const DEFAULT_UNSEEN_MS = 250;
 /** docker-machine's defaults on unprivileged ground: 22 needs root, 2376 does not. */
 const DEFAULT_SSH_PORT = 2222;
 const DEFAULT_DOCKER_PORT = 2376;
+/** Longer than any caller's pause between two looks: closing an idle connection just then would look like a lost answer. */
+const KEEP_ALIVE_MS = 75_000;
+
 /** EC2's pace, scaled to the boot: running after three fifths of it, gone two seconds after the end at most. */
 function timingFor(bootMs: number, unseenMs: number): Timing {
   return {
@@ -92,7 +95,7 @@ const defaults = {
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const settings: Required<EmulatorOptions> = { ...defaults, ...options };
   const { sshPort, dockerPort, seed, strict, accessKey, startHost, onTrouble } = settings;
-  const server = createServer();
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   const port = await listen(server, settings.port);
   const timeline = createRealTimeline();
   const addresses = createAddressBlocks(port, dockerPort);

@@ -12,26 +12,30 @@ export type XmlValue =
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-/** Characters that XML 1.0 cannot hold go; user tags may bring them. */
+/** What XML 1.0 cannot hold as it is: markup is escaped, control characters go (user tags may bring them). */
 // oxlint-disable-next-line no-control-regex
-const unprintable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+const unfit = /[&<>"\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
+const eachUnfit = new RegExp(unfit, 'g');
 
+/** Nearly all texts are fit, and listings of thousands of instances are written through here: look before replacing. */
 const escape = (text: string): string =>
-  text.replaceAll(unprintable, '').replaceAll(/[&<>"]/g, (found) => escapes[found] ?? found);
+  unfit.test(text) ? text.replaceAll(eachUnfit, (found) => escapes[found] ?? '') : text;
 
 function element(name: string, value: XmlValue): string {
   if (value === null || value === undefined) return '';
   if (Array.isArray(value)) {
-    return `<${name}>${(value as readonly XmlValue[]).map((one) => element('item', one)).join('')}</${name}>`;
+    let items = '';
+    for (const one of value as readonly XmlValue[]) items += element('item', one);
+    return `<${name}>${items}</${name}>`;
   }
   if (typeof value === 'object') return `<${name}>${content(value as Record<string, XmlValue>)}</${name}>`;
   return `<${name}>${escape(String(value))}</${name}>`;
 }
 
 function content(fields: Readonly<Record<string, XmlValue>>): string {
-  return Object.entries(fields)
-    .map(([name, value]) => element(name, value))
-    .join('');
+  let elements = '';
+  for (const name of Object.keys(fields)) elements += element(name, fields[name]);
+  return elements;
 }
 
 const head = '<?xml version="1.0" encoding="UTF-8"?>\n';

@@ -13,7 +13,8 @@ import type { Timeline } from './timeline.ts';
 export type WorldOptions = Pick<RegionParts, 'addresses' | 'strict'> & {
   timeline: Timeline;
   seed: number;
-  timing: Timing;
+  /** Default: EC2's pace. */
+  timing?: Timing;
   /** Told when a host begins and ceases to answer. */
   hosts?: RegionParts['hosts'];
 };
@@ -39,7 +40,7 @@ export const realTiming: Timing = {
 const silent: RegionParts['hosts'] = { hostUp() {}, hostDown() {} };
 
 export function createWorld(options: WorldOptions): World {
-  const { timeline, timing, addresses, strict, hosts = silent } = options;
+  const { timeline, timing = realTiming, addresses, strict, hosts = silent } = options;
   const random = createSeeded(options.seed);
   const capacity = createCapacity();
   const faults = createFaults(createSeeded(options.seed + 1));
