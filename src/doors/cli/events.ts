@@ -40,7 +40,8 @@ export function drawEvents(events: readonly EventReply[], paint: Paint): string[
       paint.dim(describeStamp(event.at)),
       paint.bold(event.code.padEnd(width)),
       plain(subject),
-      plain(event.text),
+      // Many texts begin with their code, which has a column of its own.
+      plain(event.text.replace(`${event.code}: `, '')),
     ]
       .filter((part) => part !== '')
       .join('  ');

@@ -1,44 +1,35 @@
-// The command line: registers every verb and turns what it throws into one line and an exit code.
-// It loads no heavy module; verbs import theirs inside their action.
+// The command line: finds the verb, loads it alone, and turns what it throws into one line and an exit code.
+// Trap: verbs load by need; a static import of one here would make all others pay for its modules.
 import { Command, CommanderError } from 'commander';
 import { errorCodes, HostlerError, messageOf } from '../../domain/error.ts';
-import { register as registerCleanup } from './cleanup.ts';
-import { register as registerDrain } from './drain.ts';
-import { register as registerEmulate } from './emulate.ts';
-import { register as registerEvents } from './events.ts';
-import { register as registerExplain } from './explain.ts';
 import type { CliIo } from './io.ts';
-import { register as registerLeases } from './leases.ts';
-import { register as registerMachines } from './machines.ts';
-import { register as registerPause } from './pause.ts';
-import { register as registerReload } from './reload.ts';
 import { reportFailure } from './report-failure.ts';
-import { register as registerResume } from './resume.ts';
-import { register as registerRetire } from './retire.ts';
-import { register as registerRun } from './run.ts';
-import { register as registerStatus } from './status.ts';
-import { packageVersion, register as registerVersion } from './version.ts';
+import { packageVersion } from './version.ts';
+
+type Verb = { register(program: Command, io: CliIo): void };
 
 /** In the order of the help: the daemon, looking, changing, the rest. */
-const verbs = [
-  registerRun,
-  registerStatus,
-  registerMachines,
-  registerLeases,
-  registerExplain,
-  registerEvents,
-  registerPause,
-  registerResume,
-  registerDrain,
-  registerRetire,
-  registerReload,
-  registerCleanup,
-  registerEmulate,
-  registerVersion,
-];
+const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
+  run: () => import('./run.ts'),
+  check: () => import('./check.ts'),
+  config: () => import('./config.ts'),
+  status: () => import('./status.ts'),
+  machines: () => import('./machines.ts'),
+  leases: () => import('./leases.ts'),
+  explain: () => import('./explain.ts'),
+  events: () => import('./events.ts'),
+  pause: () => import('./pause.ts'),
+  resume: () => import('./resume.ts'),
+  drain: () => import('./drain.ts'),
+  retire: () => import('./retire.ts'),
+  reload: () => import('./reload.ts'),
+  cleanup: () => import('./cleanup.ts'),
+  emulate: () => import('./emulate.ts'),
+  version: () => import('./version.ts'),
+};
 
-/** The whole command line, ready to parse. Parsing throws CommanderError for help and wrong usage. */
-export function createProgram(io: CliIo): Command {
+/** The command line with the verb that `argv` begins with, or with all of them for help and for suggestions. */
+async function createProgram(argv: readonly string[], io: CliIo): Promise<Command> {
   const program = new Command('hostler')
     .description('Keeps a pool of EC2 Docker hosts ready for GitLab Runner, in place of docker-machine.')
     .version(`hostler ${packageVersion()}`, '-V, --version')
@@ -53,7 +44,11 @@ export function createProgram(io: CliIo): Command {
       },
       outputError: () => undefined,
     });
-  for (const register of verbs) register(program, io);
+  const named = Object.hasOwn(verbs, argv[0] ?? '') ? verbs[argv[0] ?? ''] : undefined;
+  for (const load of named === undefined ? Object.values(verbs) : [named]) {
+    const verb = await load();
+    verb.register(program, io);
+  }
   return program;
 }
 
@@ -65,8 +60,8 @@ function usageOf(error: CommanderError): HostlerError {
 
 /** Runs one command line (without node and script) and gives its exit code. Never throws. */
 export async function runProgram(argv: readonly string[], io: CliIo): Promise<number> {
-  const program = createProgram(io);
   try {
+    const program = await createProgram(argv, io);
     await program.parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
