@@ -54,12 +54,6 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
   let site = first;
   let clients: Promise<SdkClients> | null = null;
 
-  const drop = (): void => {
-    // A failed load has nothing to end; it was already told to its caller.
-    void clients?.then(destroyClients, () => undefined);
-    clients = null;
-  };
-
   const load = async (action: string): Promise<SdkClients> => {
     clients ??= createSdkClients(site, deps.env);
     try {
@@ -105,10 +99,15 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
     refundInstances: (action, instances) => limits.refundInstances(action, instances),
     counts: () => counts,
     use: (next) => {
-      if (!isSameAccess(site, next)) drop();
+      // Calls under way end with the clients they began with, so these are left, not destroyed.
+      if (!isSameAccess(site, next)) clients = null;
       site = next;
     },
-    close: drop,
+    close: () => {
+      // A failed load has nothing to end; it was already told to its caller.
+      void clients?.then(destroyClients, () => undefined);
+      clients = null;
+    },
   };
 }
 

@@ -2,7 +2,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type Asked = { action: string; params: Record<string, string>; json: Record<string, unknown> };
+export type Asked = {
+  action: string;
+  params: Record<string, string>;
+  json: Record<string, unknown>;
+  key: string;
+};
 export type Answer = { status?: number; body?: string; raw?: (response: ServerResponse) => void };
 
 export type Ec2Server = {
@@ -53,15 +58,18 @@ async function textOfBody(request: IncomingMessage): Promise<string> {
 }
 
 function read(request: IncomingMessage, body: string): Asked {
+  // The access key that signed the request.
+  const key = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1] ?? '';
   const target = request.headers['x-amz-target'];
   if (typeof target === 'string')
     return {
       action: target.split('.')[1] ?? '',
       params: {},
       json: JSON.parse(body) as Record<string, unknown>,
+      key,
     };
   const params = Object.fromEntries(new URLSearchParams(body));
-  return { action: params['Action'] ?? '', params, json: {} };
+  return { action: params['Action'] ?? '', params, json: {}, key };
 }
 
 export function failure(status: number, code: string, message = 'as the test wants it'): Answer {
