@@ -51,13 +51,17 @@ function networkXml(instance: SimInstance): Record<string, XmlValue> {
   };
 }
 
+/** EC2's StateTransitionReason. */
+const endWords = (code: string, at: number): string =>
+  code.startsWith('Client.User') ? `User initiated (${time(at).slice(0, 19).replace('T', ' ')} GMT)` : code;
+
 export function instanceXml(instance: SimInstance): Record<string, XmlValue> {
   const ended = instance.endingAt;
   return {
     instanceId: instance.id,
     imageId: instance.imageId,
     instanceState: stateXml(instance.state),
-    reason: ended === null ? '' : `User initiated (${time(ended).slice(0, 19).replace('T', ' ')} GMT)`,
+    reason: ended === null ? '' : endWords(instance.stateReason?.code ?? '', ended),
     stateReason: instance.stateReason,
     keyName: instance.keyName,
     amiLaunchIndex: instance.launchIndex,
