@@ -5,7 +5,14 @@ import type { IdlePolicy, Period, Schedule } from '../../../src/domain/config.ts
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/units.ts';
 import { nextChangeAt, policyAt } from '../../../src/planner/schedule.ts';
 
-const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo', 'Asia/Kolkata', 'Australia/Lord_Howe'];
+const zones = [
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Asia/Tokyo',
+  'Asia/Kolkata',
+  'Australia/Lord_Howe',
+];
 const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -43,7 +50,11 @@ const everything: Field = { text: '*', takes: () => true };
 
 function field(low: number, high: number): fc.Arbitrary<Field> {
   const range = fc
-    .tuple(fc.integer({ min: low, max: high }), fc.integer({ min: low, max: high }), fc.integer({ min: 1, max: 4 }))
+    .tuple(
+      fc.integer({ min: low, max: high }),
+      fc.integer({ min: low, max: high }),
+      fc.integer({ min: 1, max: 4 }),
+    )
     .map(([one, two, step]): Field => {
       const [from, to] = [Math.min(one, two), Math.max(one, two)];
       return {
