@@ -8,6 +8,9 @@ import type { Outcome } from '../domain/outcome.ts';
 
 export type { ResolvedLaunch };
 
+/** TCP ports of a host that security groups let the manager in to. */
+export type HostPorts = { ssh: number; docker: number };
+
 export type LaunchAnswer =
   /** At least one instance. `short` = how many of `count` EC2 did not give. */
   | { kind: 'launched'; instances: readonly Instance[]; short: number }
@@ -22,9 +25,9 @@ export type TerminateAnswer =
 export interface Cloud {
   /**
    * Looks up AMI, root device, security groups and subnet. Throws HostlerError `cloud-refused` with the outcome's words;
-   * `outcomeOf` gives the outcome. `hostPorts`: what the manager must reach on a host (default SSH 22 and Docker 2376).
+   * `outcomeOf` gives the outcome. `hostPorts`: what the manager must reach on a host (default 22 and 2376).
    */
-  resolve(spec: LaunchSpec, signal: AbortSignal, hostPorts?: readonly number[]): Promise<ResolvedLaunch>;
+  resolve(spec: LaunchSpec, signal: AbortSignal, hostPorts?: HostPorts): Promise<ResolvedLaunch>;
   /** One RunInstances call, one attempt. Never throws. */
   launch(
     site: CloudSite,

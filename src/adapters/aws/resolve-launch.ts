@@ -3,6 +3,7 @@
 import type { LaunchSpec } from '../../domain/config.ts';
 import type { ResolvedLaunch } from '../../domain/launch.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { HostPorts } from '../../ports/cloud.ts';
 import type { Log } from '../../ports/log.ts';
 import { resolveImage } from './resolve-image.ts';
 import { resolveNetwork } from './resolve-network.ts';
@@ -10,7 +11,7 @@ import { resolveSecurityGroups } from './security-groups.ts';
 import type { SiteCalls } from './site-calls.ts';
 
 /** Ports that the manager must reach on each host unless the caller names others: SSH and Docker over TLS. */
-export const DEFAULT_HOST_PORTS: readonly number[] = [22, 2376];
+export const DEFAULT_HOST_PORTS: HostPorts = { ssh: 22, docker: 2376 };
 
 export type ResolveDeps = {
   calls: SiteCalls;
@@ -18,7 +19,7 @@ export type ResolveDeps = {
   log: Log;
   signal: AbortSignal;
   managerAddresses: readonly string[];
-  hostPorts: readonly number[];
+  hostPorts: HostPorts;
 };
 
 /** Throws `cloud-refused` with the outcome of the look-up that failed. */
@@ -38,7 +39,7 @@ export async function resolveLaunch(spec: LaunchSpec, deps: ResolveDeps): Promis
 }
 
 /** Equal for specs that resolve alike; holds no secret. */
-export function resolutionKey(spec: LaunchSpec, hostPorts: readonly number[]): string {
+export function resolutionKey(spec: LaunchSpec, hostPorts: HostPorts): string {
   return JSON.stringify([
     spec.site.key,
     spec.ami ?? ['default', spec.instanceType],
@@ -49,6 +50,7 @@ export function resolutionKey(spec: LaunchSpec, hostPorts: readonly number[]): s
     spec.securityGroups,
     spec.securityGroupReadonly,
     spec.openPorts,
-    hostPorts,
+    hostPorts.ssh,
+    hostPorts.docker,
   ]);
 }

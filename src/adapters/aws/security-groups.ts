@@ -6,6 +6,7 @@ import type { LaunchSpec } from '../../domain/config.ts';
 import { outcomeOf, refusal } from '../../domain/outcome.ts';
 import type { DurationMs } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { HostPorts } from '../../ports/cloud.ts';
 import type { Log } from '../../ports/log.ts';
 import { unreadableAnswer } from './errors.ts';
 import type { SiteCalls } from './site-calls.ts';
@@ -17,8 +18,7 @@ type Deps = {
   signal: AbortSignal;
   /** IPv4 addresses of this manager, without prefix length. */
   managerAddresses: readonly string[];
-  /** TCP ports that the manager must reach. */
-  hostPorts: readonly number[];
+  hostPorts: HostPorts;
 };
 
 type Rule = { port: number; protocol: string; cidrs: readonly string[] };
@@ -125,7 +125,11 @@ async function openPorts(
 ): Promise<void> {
   const managerCidrs = deps.managerAddresses.map((one) => `${one}/32`);
   const wanted: Rule[] = [
-    ...deps.hostPorts.map((port) => ({ port, protocol: 'tcp', cidrs: managerCidrs })),
+    ...[deps.hostPorts.ssh, deps.hostPorts.docker].map((port) => ({
+      port,
+      protocol: 'tcp',
+      cidrs: managerCidrs,
+    })),
     ...spec.openPorts.map(readOpenPort),
   ];
   const missing = wanted.filter((rule) => rule.cidrs.length > 0 && !isOpen(rule, groups));

@@ -7,6 +7,7 @@ import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { buildRequest } from '../../../../src/domain/build-request.ts';
 import type { LaunchSpec } from '../../../../src/domain/config.ts';
 import { outcomeOf, refusal } from '../../../../src/domain/outcome.ts';
+import type { HostPorts } from '../../../../src/ports/cloud.ts';
 import { type Answer, type Asked, answerOf, failure, startEc2Server } from './ec2-server.ts';
 import { forever, keepingLog, launchSpec, resolvedLaunch, siteAt } from './specimens.ts';
 
@@ -57,7 +58,7 @@ async function stage(script: Script = {}, env: Record<string, string> = {}) {
     () => cloud.close(),
   );
   const site = siteAt(server.endpoint);
-  const resolve = (more: Partial<LaunchSpec> = {}, ports?: readonly number[]) =>
+  const resolve = (more: Partial<LaunchSpec> = {}, ports?: HostPorts) =>
     cloud.resolve(launchSpec({ site, ...more }), forever, ports);
   const refused = async (more: Partial<LaunchSpec> = {}) =>
     outcomeOf(await resolve(more).catch((error: unknown) => error));
@@ -244,7 +245,7 @@ describe('security groups', () => {
 
   test('a missing group is made and opened to the manager only, open ports to everyone', async () => {
     const { resolve, server, log } = await stage({ DescribeSecurityGroups: () => groups() });
-    const resolved = await resolve({ openPorts: ['8080', '53/udp'] }, [2222, 2376]);
+    const resolved = await resolve({ openPorts: ['8080', '53/udp'] }, { ssh: 2222, docker: 2376 });
     expect(resolved.securityGroupIds).toEqual(['sg-new']);
     expect(server.of('CreateSecurityGroup')[0]?.params).toMatchObject({
       GroupName: 'runner-hosts',
