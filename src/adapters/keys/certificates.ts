@@ -19,7 +19,14 @@ const AUTHORITY_LIFE_MS = 20 * 365 * 24 * 60 * 60 * 1000;
 const MAX_COMMON_NAME = 64;
 
 /** The authority in use: its certificate and the key that signs. */
-export type Authority = { pem: string; certificate: x509.X509Certificate; signingKey: webcrypto.CryptoKey };
+export type Authority = {
+  pem: string;
+  certificate: x509.X509Certificate;
+  signingKey: webcrypto.CryptoKey;
+  /** What leaves say of it; the same for all. */
+  issuer: ReturnType<x509.Name['toJSON']>;
+  keyIdentifier: x509.AuthorityKeyIdentifierExtension;
+};
 
 export type LeafOrder = {
   commonName: string;
@@ -74,7 +81,14 @@ export async function readAuthority(text: string): Promise<Authority> {
     throw new Error('it does not hold a certificate and its key');
   const der = createPrivateKey(keyText).export({ type: 'pkcs8', format: 'der' });
   const signingKey = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
-  return { pem: `${certificateText}\n`, certificate: new x509.X509Certificate(certificateText), signingKey };
+  const certificate = new x509.X509Certificate(certificateText);
+  return {
+    pem: `${certificateText}\n`,
+    certificate,
+    signingKey,
+    issuer: certificate.subjectName.toJSON(),
+    keyIdentifier: await x509.AuthorityKeyIdentifierExtension.create(certificate.publicKey),
+  };
 }
 
 /** A certificate signed by the authority, valid from one hour back until `notAfter`, with its new key (PKCS8). */
@@ -90,7 +104,7 @@ export async function issueLeaf(authority: Authority, order: LeafOrder): Promise
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: [{ O: ['hostler'] }, { CN: [order.commonName.slice(0, MAX_COMMON_NAME)] }],
-    issuer: authority.certificate.subjectName.toJSON(),
+    issuer: authority.issuer,
     notBefore: new Date(order.now - BACKDATE_MS),
     notAfter: new Date(order.notAfter),
     signingAlgorithm: ALGORITHM,
@@ -102,7 +116,7 @@ export async function issueLeaf(authority: Authority, order: LeafOrder): Promise
       new x509.ExtendedKeyUsageExtension([usage]),
       ...(alternatives.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternatives)] : []),
       await x509.SubjectKeyIdentifierExtension.create(pair.publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey),
+      authority.keyIdentifier,
     ],
   });
   return { cert: `${certificate.toString('pem')}\n`, key: pem };

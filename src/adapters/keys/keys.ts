@@ -6,8 +6,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostlerError, messageOf } from '../../domain/error.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Keys } from '../../ports/keys.ts';
-import { type Authority, issueLeaf, makeAuthority, readAuthority } from './certificates.ts';
+import type { CertifiedKey, Keys } from '../../ports/keys.ts';
+import { type Authority, issueLeaf, type LeafOrder, makeAuthority, readAuthority } from './certificates.ts';
 import { madeOnce } from './made-once.ts';
 import { newSshKey, readSshKey, type SshKeyPair } from './ssh-keys.ts';
 
@@ -67,30 +67,34 @@ export function createKeys(folder: string, deps: { clock: Clock }): Keys {
   );
   const userKey = once(() => kept(USER_KEY_FILE, () => Promise.resolve(newSshKey().privateKey), readSshKey));
 
+  // One after the other: a leaf takes some 3 ms of the main thread, and 200 machines may be launched at once.
+  let line: Promise<unknown> = Promise.resolve();
+  function issue(order: Omit<LeafOrder, 'now'>): Promise<CertifiedKey> {
+    const leaf = line.then(async () => issueLeaf(await authority(), { ...order, now: deps.clock.now() }));
+    line = leaf.catch(() => undefined);
+    return leaf;
+  }
+
   return {
     async authority() {
       return (await authority()).pem;
     },
-    async issueServer(subject) {
-      return issueLeaf(await authority(), {
+    issueServer: (subject) =>
+      issue({
         commonName: subject.name,
         use: 'server',
         addresses: [...new Set([...subject.addresses, '127.0.0.1'])],
         names: [...new Set([...subject.names, 'localhost'])],
-        now: deps.clock.now(),
         notAfter: subject.notAfter,
-      });
-    },
-    async issueClient(subject) {
-      return issueLeaf(await authority(), {
+      }),
+    issueClient: (subject) =>
+      issue({
         commonName: subject.name,
         use: 'client',
         addresses: [],
         names: [],
-        now: deps.clock.now(),
         notAfter: subject.notAfter,
-      });
-    },
+      }),
     userKey,
     readUserKey: readGivenKey,
     hostKey: () => Promise.resolve(newSshKey()),

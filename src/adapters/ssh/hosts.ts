@@ -10,11 +10,18 @@ import type { DurationMs } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { HostAddress, HostSession, Hosts } from '../../ports/host.ts';
 import { runScript } from './run-script.ts';
+import { createSlots } from './slots.ts';
 
 /** A booting host's network drops packets at first; a new attempt finds it sooner than TCP's own repeats (1, 3, 7 s). */
 const TCP_LIMIT_MS: DurationMs = 2_000;
 
-/** From the TCP connection to the end of authentication; a loaded small instance takes some seconds right after boot. */
+/** For the server's first words: sshd forks and greets, which takes a loaded small instance some seconds right after boot. */
+const GREETING_LIMIT_MS: DurationMs = 8_000;
+
+/** A handshake is some 5 ms of main-thread time on each side; eight together keep stalls below a tenth of a second. */
+const MAX_HANDSHAKES = 8;
+
+/** From the server's first words to the end of authentication. */
 const HANDSHAKE_LIMIT_MS: DurationMs = 10_000;
 
 /** A silent link is given up after 3 unanswered probes, 15 s. */
@@ -39,6 +46,38 @@ function openSocket(host: HostAddress, signal: AbortSignal): Promise<Socket> {
       socket.off('error', end);
       resolve(socket);
     });
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort);
+  });
+}
+
+/** Waits for the server's first bytes and leaves them to be read, so that a silent host holds no handshake slot. */
+function greeted(socket: Socket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (why: string | null) => {
+      signal.removeEventListener('abort', abort);
+      socket.off('error', fail).off('close', close).off('data', data);
+      if (why === null) resolve();
+      else {
+        socket.on('error', () => undefined).destroy();
+        reject(new Error(why));
+      }
+    };
+    const abort = () => {
+      settle('connected, but no SSH server greets there in time');
+    };
+    const fail = (error: Error) => {
+      settle(error.message);
+    };
+    const close = () => {
+      settle('the connection was closed before a greeting');
+    };
+    const data = (chunk: Buffer) => {
+      socket.pause();
+      socket.unshift(chunk);
+      settle(null);
+    };
+    socket.on('error', fail).on('close', close).on('data', data);
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort);
   });
@@ -125,15 +164,33 @@ function openSession(host: HostAddress, socket: Socket, signal: AbortSignal): Pr
 
 /** SSH to hosts. Time limits of one attempt come from the clock; the caller's signal ends it sooner. */
 export function createHosts(deps: { clock: Clock }): Hosts {
+  const slots = createSlots(MAX_HANDSHAKES);
+
+  async function reach(host: HostAddress, signal: AbortSignal): Promise<Socket> {
+    try {
+      const socket = await openSocket(host, deps.clock.timeout(TCP_LIMIT_MS, signal));
+      await greeted(socket, deps.clock.timeout(GREETING_LIMIT_MS, signal));
+      return socket;
+    } catch (error) {
+      throw explain(host, { message: messageOf(error) }, null);
+    }
+  }
+
   return {
     async connect(host, signal) {
-      let socket: Socket;
-      try {
-        socket = await openSocket(host, deps.clock.timeout(TCP_LIMIT_MS, signal));
-      } catch (error) {
-        throw explain(host, { message: messageOf(error) }, null);
+      const socket = await reach(host, signal);
+      const ignore = () => undefined;
+      socket.on('error', ignore);
+      const release = await slots.take(signal);
+      if (release === null) {
+        socket.destroy();
+        throw explain(host, { message: 'given up before the handshake' }, null);
       }
-      return openSession(host, socket, deps.clock.timeout(HANDSHAKE_LIMIT_MS, signal));
+      try {
+        return await openSession(host, socket, deps.clock.timeout(HANDSHAKE_LIMIT_MS, signal));
+      } finally {
+        release();
+      }
     },
   };
 }
