@@ -63,7 +63,8 @@ export type Observation = {
   budgets: ReadonlyMap<string, CallBudget>;
   /**
    * First looks, as the plan before left them: instances of this manager without a record by their id, and what a
-   * listing did not show by `absent:<machine>` and `launch:<token>`. The time is that of the listing. Need not be stored.
+   * listing did not show by `absent:<machine>` and `launch:<token>`, with the listing's time; what was asked again by
+   * `sent:<token>` and `end:<instance>`, with the tick's. Only orphans have no colon. Need not be stored.
    */
   orphansSeen: ReadonlyMap<string, EpochMs>;
   /** Retirements are frozen until then (after a clock jump); 0 = not frozen. */

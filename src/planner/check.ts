@@ -101,7 +101,13 @@ function checkPhases({ seen, plan, machines, say }: Case): void {
 }
 
 /** Acts that may follow another on the same machine within a plan; every other pair is a contradiction. */
-const mayFollow: ReadonlySet<string> = new Set(['match provision', 'adopt provision', 'retire terminate']);
+const mayFollow: ReadonlySet<string> = new Set([
+  'match provision',
+  'match retire',
+  'match terminate',
+  'adopt provision',
+  'retire terminate',
+]);
 
 function checkTwice({ plan, machines, say }: Case): void {
   const before = new Map<string, string>();

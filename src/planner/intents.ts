@@ -98,7 +98,11 @@ export function findAddresses(draft: Draft): void {
 }
 
 function resend(draft: Draft, launch: Launch): void {
-  const due = resendAt(launch);
+  // After a long absence of the daemon every repetition is due at once; they still go out one by one.
+  const key = `sent:${launch.token}`;
+  const sentAt = draft.seen.orphansSeen.get(key);
+  if (sentAt !== undefined) draft.looks.set(key, sentAt);
+  const due = Math.max(resendAt(launch), (sentAt ?? -Infinity) + RESEND_FIRST_MS);
   if (due > draft.now) return wakeBy(draft, due);
   const closed = closingRest(draft.seen.rests, [restKeyOfAccount(launch.site)], draft.now, true);
   if (closed !== null) return wakeBy(draft, closed.until);
@@ -106,6 +110,7 @@ function resend(draft: Draft, launch: Launch): void {
   if (budget === undefined || budget.launches < 1) return wakeBy(draft, draft.now + SECOND_MS);
   budget.launches -= 1;
   budget.instances -= launch.count;
+  draft.looks.set(key, draft.now);
   draft.actions.push({
     kind: 'resend',
     token: launch.token,

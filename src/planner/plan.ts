@@ -49,8 +49,8 @@ export function planTick(observation: Observation, make: Make): Plan {
   adoptOrphans(draft, () => make.machineId());
   buryDead(draft);
   checkLiveness(draft);
-  startProvisioning(draft);
   endWornOut(draft);
+  startProvisioning(draft);
   updateReserves(draft);
   let sizings = sizePools(draft);
   if (replaceOutdated(draft, sizings)) sizings = sizePools(draft);

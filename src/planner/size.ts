@@ -58,13 +58,18 @@ export function wantedOf(input: {
 
 type Claim = { pool: PoolDraft; leases: readonly Lease[] };
 
+/** Paused and draining pools launch nothing: their creates come last, so that they hold up no other pool's. */
+function isStill({ memory }: PoolDraft): boolean {
+  return memory.paused || memory.draining;
+}
+
 /** The creates that `concurrent` still lets become jobs, oldest first over all pools. */
 function shareConcurrent(claims: readonly Claim[], room: number): Map<PoolDraft, readonly Lease[]> {
   const total = claims.reduce((sum, { leases }) => sum + leases.length, 0);
   if (total <= room) return new Map(claims.map(({ pool, leases }) => [pool, leases]));
   const kept = new Map<PoolDraft, Lease[]>(claims.map(({ pool }) => [pool, []]));
   const queue = claims.flatMap(({ pool, leases }) => leases.map((lease) => ({ pool, lease })));
-  queue.sort((a, b) => byAge(a.lease, b.lease));
+  queue.sort((a, b) => Number(isStill(a.pool)) - Number(isStill(b.pool)) || byAge(a.lease, b.lease));
   for (const { pool, lease } of queue.slice(0, room)) kept.get(pool)?.push(lease);
   return kept;
 }
@@ -83,8 +88,11 @@ export function sizePools(draft: Draft): Sizing[] {
     const idle = idleView(draft, pool, counts.busy);
     const waiting = pool.waiting.length;
     const fill = fillOf(idle.runner, counts.held, waiting);
+    const { limit } = pool.spec;
+    const most = limit > 0 ? Math.max(0, limit - counts.busy) : Infinity;
     // The oldest creates are the jobs, the newest fill the runner's idle: who waits longest is served as demand.
-    return { pool, counts, idle, waiting, fill, leases: pool.waiting.slice(0, waiting - fill) };
+    const leases = pool.waiting.slice(0, Math.min(waiting - fill, most));
+    return { pool, counts, idle, waiting, fill, leases };
   });
   const shares = shareConcurrent(claims, room);
   return claims.map(({ leases, ...claim }): Sizing => {
