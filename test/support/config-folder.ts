@@ -3,11 +3,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/adapters/config/load.ts';
+import { HostlerError } from '../../src/domain/error.ts';
 
 export type ConfigFolder = {
   path: string;
   /** Writes a file and gives its path. */
   write(name: string, text: string): string;
+  /** What the daemon says about a file that it does not take, with the folder's own path cut out. */
+  refused(path: string, env?: Readonly<Record<string, string>>): Promise<{ code: string; line: string }>;
   end(): void;
 };
 
@@ -18,6 +22,15 @@ export function createConfigFolder(): ConfigFolder {
     write: (name, text) => {
       writeFileSync(join(path, name), text);
       return join(path, name);
+    },
+    refused: async (file, env = {}) => {
+      try {
+        await loadConfig({ path: file, env: { HOME: '/nowhere', ...env }, zone: 'UTC' });
+      } catch (error) {
+        if (!(error instanceof HostlerError)) throw error;
+        return { code: error.code, line: error.message.replaceAll(`${path}/`, '') };
+      }
+      throw new Error('the configuration was taken');
     },
     end: () => rmSync(path, { recursive: true, force: true }),
   };
