@@ -1,10 +1,12 @@
 // Ports in, running parts out: the loop, the lease service, the mailbox, the host watch. Used by the daemon and by
 // anything that runs hostler on other ports. Must not make an adapter or read a file.
 
-import { machineFiles } from './contract/machine-files.ts';
-import type { CloudSite, Config } from './domain/config.ts';
+import { dockerUrl, machineFiles } from './contract/machine-files.ts';
+import type { Config } from './domain/config.ts';
+import { messageOf } from './domain/error.ts';
 import type { Machine } from './domain/machine.ts';
 import { moveMachine } from './domain/machine.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
 import type { Docker, DockerHost } from './ports/docker.ts';
@@ -16,7 +18,6 @@ import type { Random } from './ports/random.ts';
 import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
 import { createActor } from './reconcile/act.ts';
-import type { ActDeps } from './reconcile/act-deps.ts';
 import { createExplainer } from './reconcile/explain.ts';
 import { createHostCleaner } from './reconcile/host-cleaner.ts';
 import { createLoop, type Loop } from './reconcile/loop.ts';
@@ -24,18 +25,22 @@ import { createObserver } from './reconcile/observe.ts';
 import { createResolver } from './reconcile/resolver.ts';
 import { createSightings } from './reconcile/sightings.ts';
 import { cleanUp } from './service/cleanup.ts';
-import { createCurrentConfig } from './service/current-config.ts';
+import { type CurrentConfig, createCurrentConfig } from './service/current-config.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createMailbox } from './service/mailbox.ts';
 import { reloadConfig } from './service/reload.ts';
 import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
-import { createWaitingLine } from './service/waiting-line.ts';
+import { createWaitingLine, type WaitingLine } from './service/waiting-line.ts';
 import { createHostWatch, NOTE_GOOD_MS } from './service/watch-hosts.ts';
 
 /** Leases are swept this often: time limits and signs of life have a grain of seconds. */
-const SWEEP_EVERY_MS = 1_000;
+const SWEEP_EVERY_MS: DurationMs = SECOND_MS;
+/** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
+const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
+/** Docker's port for TLS, for machines whose pool left the configuration. */
+const DOCKER_PORT = 2376;
 
 export type Ports = {
   store: Store;
@@ -83,101 +88,132 @@ function resetProvisioning(store: Store, now: number): void {
   }
 }
 
-/** Builds all parts of one daemon; nothing runs before `run`. */
-export function assemble(input: AssembleInput): Parts {
-  const { ports, manager, authority, stop } = input;
-  const { store, clock, log, metrics, cloud, docker } = ports;
+/** What all parts share. `late` closes the circle: leases wake the loop, the loop's work hands out leases. */
+type Context = Omit<AssembleInput, 'config'> & {
+  config: CurrentConfig;
+  journal: Journal;
+  line: WaitingLine;
+  background: Background;
+  hostOf(machine: Machine): DockerHost | null;
+  late: { leases: Leases; loop: Loop };
+};
+
+type Background = { track(work: Promise<void>): void; settled(): Promise<void> };
+
+/** Work that nobody awaits but the daemon's end. */
+function createBackground(log: Log): Background {
+  const running = new Set<Promise<void>>();
+  return {
+    track(work) {
+      const settled: Promise<void> = work
+        .catch((error: unknown) => log.error('background work failed', { error: messageOf(error) }))
+        .finally(() => running.delete(settled));
+      running.add(settled);
+    },
+    settled: async () => void (await Promise.all(running)),
+  };
+}
+
+function createContext(input: AssembleInput): Context {
+  const { store, clock, log, metrics } = input.ports;
   const config = createCurrentConfig(input.config, clock.now());
-  const journal = createJournal({ store, log, metrics, clock });
-  const line = createWaitingLine();
-  const background = new Set<Promise<void>>();
-  const nudge = () => loop.nudge();
+  return {
+    ...input,
+    config,
+    journal: createJournal({ store, log, metrics, clock }),
+    line: createWaitingLine(),
+    background: createBackground(log),
+    hostOf(machine) {
+      const tls = store.machineTls(machine.id);
+      if (tls === null || machine.address === null) return null;
+      const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
+      return { address: machine.address, port, tls: { ca: input.authority, ...tls } };
+    },
+    late: {} as Context['late'],
+  };
+}
 
-  function track(work: Promise<void>): void {
-    const settled = work
-      .catch((error: unknown) => log.error('background work failed', { error: String(error).slice(0, 300) }))
-      .finally(() => background.delete(settled));
-    background.add(settled);
-  }
-
-  function hostOf(machine: Machine): DockerHost | null {
-    const tls = store.machineTls(machine.id);
-    if (tls === null || machine.address === null) return null;
-    const port = config.pool(machine.pool)?.host.dockerPort ?? 2376;
-    return { address: machine.address, port, tls: { ca: authority, ...tls } };
-  }
-
-  const sightings = createSightings(
-    { cloud, clock, owner: () => config.get().settings.owner, changed: nudge },
-    stop,
-  );
+/** The planner's shell: what EC2 shows, the loop, the executors. */
+function buildReconcile(context: Context) {
+  const { ports, config, journal, manager, stop, hostOf, late } = context;
+  const { store, clock, cloud, docker, metrics, log } = ports;
+  const nudge = () => late.loop.nudge();
+  const grantReady = (pool: string) => late.leases.grantReady(pool);
+  const owner = () => config.get().settings.owner;
+  const sightings = createSightings({ cloud, clock, owner, changed: nudge }, stop);
   const resolver = createResolver({ cloud, clock, changed: nudge }, stop);
   const observer = createObserver({ store, config, clock, cloud, sightings, resolver, manager });
   const explainer = createExplainer({ metrics, journal });
-  const grantReady = (pool: string) => leases.grantReady(pool);
   const cleaner = createHostCleaner(
     { store, config, docker, clock, journal, hostOf, grantReady, nudge },
     stop,
   );
-  const actDeps: ActDeps = {
+  const { track } = context.background;
+  const shared = {
     ...ports,
     config,
     journal,
     sightings,
     resolver,
     manager,
-    site: (key) => observer.site(key),
     hostOf,
     grantReady,
     nudge,
     track,
     stop,
   };
-  const actor = createActor(actDeps);
-  const loop = createLoop({
-    observer,
-    actor,
-    explainer,
-    clock,
-    random: ports.random,
-    keys: ports.keys,
-    log,
-    metrics,
-    dropGone: (before) => store.dropGone(before),
-  });
-  const leases = createLeases({
+  const actor = createActor({ ...shared, site: (key) => observer.site(key) });
+  const dropGone = (before: EpochMs) => store.dropGone(before);
+  const { random, keys } = ports;
+  late.loop = createLoop({ observer, actor, explainer, clock, random, keys, log, metrics, dropGone });
+  return { sightings, observer, explainer, cleaner, actor, nudge };
+}
+
+type Reconcile = ReturnType<typeof buildReconcile>;
+
+function buildLeases(context: Context, { cleaner, explainer }: Reconcile): Leases {
+  const { ports, config, journal, line, hostOf, stop, late } = context;
+  const { store, clock, metrics, runnerStore } = ports;
+  late.leases = createLeases({
     store,
     config,
     clock,
     journal,
     metrics,
     line,
-    runnerStore: ports.runnerStore,
+    runnerStore,
     startCleaning: (machine) => cleaner.start(machine),
     isStopping: () => stop.aborted,
-    nudge: () => loop.nudgeForDemand(),
+    nudge: () => late.loop.nudgeForDemand(),
     waitReason: (pool) => waitReason({ store, clock, lastPlan: () => explainer.last() }, pool),
     filesFor(lease, machine) {
       const pool = config.pool(machine.pool);
       const host = hostOf(machine);
       if (pool === null || host === null) throw new Error(`machine ${machine.id} has no certificates`);
+      const { sshKeyPath } = pool.host;
       const healthyUntil = clock.now() + NOTE_GOOD_MS;
+      const { tls } = host;
       const files = machineFiles({
         name: lease.name,
         store: lease.store,
         machine,
         pool,
-        tls: host.tls,
-        sshKeyPath: pool.host.sshKeyPath,
+        tls,
+        sshKeyPath,
         healthyUntil,
       });
-      return { url: `tcp://${host.address}:${host.port}`, files };
+      return { url: dockerUrl(host.address, host.port), files };
     },
   });
-  const reload = (why: string) =>
-    reloadConfig({ config, store, clock, metrics, journal, load: input.loadConfig, nudge }, why);
-  const sites = (): readonly CloudSite[] => observer.sites();
-  const useCases = createUseCases({
+  return late.leases;
+}
+
+function buildUseCases(context: Context, core: Reconcile, leases: Leases, reload: Parts['reload']): UseCases {
+  const { ports, config, journal, line, manager, stop } = context;
+  const { store, clock, cloud } = ports;
+  const { nudge, observer, explainer, actor } = core;
+  const owner = () => config.get().settings.owner;
+  return createUseCases({
     store,
     config,
     clock,
@@ -186,47 +222,41 @@ export function assemble(input: AssembleInput): Parts {
     line,
     lastPlan: () => explainer.last(),
     retireNow: (ids, code) => actor.retireNow(ids, code),
-    process: input.process,
+    process: context.process,
     reload: () => reload('asked for'),
     cleanup: (allManagers) =>
       cleanUp(
-        { store, cloud, clock, journal, owner: config.get().settings.owner, manager, nudge },
-        sites(),
+        { store, cloud, clock, journal, owner: owner(), manager, nudge },
+        observer.sites(),
         allManagers,
       ),
     isStopping: () => stop.aborted,
     nudge,
   });
-  const mailbox = createMailbox({
-    store,
-    leases,
-    runnerStore: ports.runnerStore,
-    clock,
-    log,
-    home: () => config.get().settings.machineStoragePath,
-    retireByPerson: (machine) => void useCases.retire(machine, false),
-  });
-  const watch = createHostWatch({
-    store,
-    config,
-    docker,
-    runnerStore: ports.runnerStore,
-    clock,
-    hostOf,
-    nudge,
-  });
+}
+
+/** Builds all parts of one daemon; nothing runs before `run`. */
+export function assemble(input: AssembleInput): Parts {
+  const context = createContext(input);
+  const { ports, config, journal, hostOf, background } = context;
+  const { store, clock, log, metrics, docker, runnerStore } = ports;
+  const core = buildReconcile(context);
+  const leases = buildLeases(context, core);
+  const { loop } = context.late;
+  const { sightings, observer, cleaner, nudge } = core;
+  const load = () => input.loadConfig();
+  const reload = (why: string) => reloadConfig({ config, store, clock, metrics, journal, load, nudge }, why);
+  const useCases = buildUseCases(context, core, leases, reload);
+  const home = () => config.get().settings.machineStoragePath;
+  const retireByPerson = (machine: string) => void useCases.retire(machine, false);
+  const mailbox = createMailbox({ store, leases, runnerStore, clock, log, home, retireByPerson });
+  const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
 
   async function sweep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       leases.sweep();
       await clock.sleep(SWEEP_EVERY_MS, signal);
     }
-  }
-
-  /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
-  async function firstLook(signal: AbortSignal): Promise<void> {
-    const looks = sites().map((site) => sightings.sweep(site).catch(() => undefined));
-    await Promise.race([Promise.all(looks), clock.sleep(10_000, signal)]);
   }
 
   return {
@@ -238,14 +268,15 @@ export function assemble(input: AssembleInput): Parts {
     async run(signal) {
       resetProvisioning(store, clock.now());
       await mailbox.read();
-      await firstLook(signal);
+      const looks = observer.sites().map((site) => sightings.sweep(site).catch(() => undefined));
+      await Promise.race([Promise.all(looks), clock.sleep(FIRST_LOOK_MS, signal)]);
       cleaner.resume();
       await Promise.all([loop.run(signal), mailbox.run(signal), watch.run(signal), sweep(signal)]);
-      await Promise.all(background);
+      await background.settled();
       await cleaner.settled();
     },
     sources: () =>
-      sites().map((site) => {
+      observer.sites().map((site) => {
         const source = sightings.view(site.key);
         const at = source.kind === 'failed' ? null : source.at;
         return {

@@ -110,7 +110,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const load = () => loadConfig({ path: options.configPath, env: options.env });
   const config = await load();
   const { env, clock = createClock() } = options;
-  const wired = wire(config, { version: ownVersion(), pretty: process.stdout.isTTY === true, env, clock });
+  const wired = wire(config, { version: ownVersion(), pretty: process.stdout.isTTY, env, clock });
   const stop = new AbortController();
   try {
     return await live({ config, wired, stop, load, env });
@@ -222,7 +222,8 @@ async function watchdog(
   clock: Wired['ports']['clock'],
 ): Promise<void> {
   const everyMs = notify.aliveEveryMs;
-  while (everyMs !== null && !stop.aborted) {
+  if (everyMs === null) return;
+  while (!stop.aborted) {
     if (isWell()) await notify.alive();
     await clock.sleep(everyMs, stop);
   }

@@ -27,7 +27,7 @@ export type LeaseRequest = {
 };
 
 export type LeaseEvent =
-  /** Sent at once, when place or reason change, and every 15 s as a sign of life. */
+  /** Sent at once and then every 15 s, as a sign of life with the place and the reason of that moment. */
   | { event: 'waiting'; pool: string; place: number; reason: string }
   /** The files of the machine's folder by name; write them, POST …/commit, rename, exit 0. */
   | { event: 'granted'; pool: string; machine: string; url: string; files: Readonly<Record<string, string>> }

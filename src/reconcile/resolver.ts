@@ -39,7 +39,10 @@ export function createResolver(
     if (running !== undefined) return running;
     triedAt.set(spec.id, clock.now());
     const work = cloud
-      .resolve(spec.launch, clock.timeout(RESOLVE_LIMIT_MS, stop))
+      .resolve(spec.launch, clock.timeout(RESOLVE_LIMIT_MS, stop), {
+        ssh: spec.host.sshPort,
+        docker: spec.host.dockerPort,
+      })
       .then((resolved) => {
         const found = { spec, resolved, hash: specHash(spec.launch, spec.host, resolved), at: clock.now() };
         known.set(spec.id, found);

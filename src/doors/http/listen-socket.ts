@@ -30,9 +30,11 @@ export async function listenOnSocket(app: FastifyInstance, path: string): Promis
       { where: path },
     );
   }
-  const before = process.umask(0o777 & ~SOCKET_MODE);
+  let before: number | null = null;
   try {
+    // The folder first: with the socket's umask nobody could enter it.
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    before = process.umask(0o777 & ~SOCKET_MODE);
     try {
       unlinkSync(path);
     } catch {
@@ -47,6 +49,6 @@ export async function listenOnSocket(app: FastifyInstance, path: string): Promis
       { where: path, cause: error },
     );
   } finally {
-    process.umask(before);
+    if (before !== null) process.umask(before);
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFolder, openDatabase } from '../../../../src/adapters/sqlite/database.ts';
 import { createStore } from '../../../../src/adapters/sqlite/store.ts';
 import { HostlerError } from '../../../../src/domain/error.ts';
-import { aLaunch, aLease, aMachine } from '../../../support/builders.ts';
+import { launch as aLaunch, lease as aLease, machine as aMachine } from '../../../support/builders.ts';
 
 let folder = '';
 beforeEach(() => {
