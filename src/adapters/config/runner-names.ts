@@ -37,6 +37,7 @@ export function namePrefixes(token: string, machineName: string): string[] {
 export function slug(text: string, fallback: string): string {
   const made = text
     .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-+|-+$/g, '')
