@@ -87,7 +87,7 @@ export function startDocker(): string {
 systemctl daemon-reload || fail 'systemctl daemon-reload failed'
 systemctl reset-failed docker.service >/dev/null 2>&1
 if ! systemctl restart docker.service >/dev/null 2>&1; then
-  words=$(journalctl -u docker.service -n 40 -o cat --no-pager 2>/dev/null | grep -iE 'fatal|error|failed|unable|invalid|unknown|conflict' | grep -vE '^(docker[.]service:|Failed to start )' | tail -n 2 | tr '\\n' ' ' | cut -c 1-400)
+  words=$(journalctl -u docker.service -n 40 -o cat --no-pager 2>/dev/null | grep -iE 'fatal|error|failed|unable|invalid|unknown|conflict' | grep -vE 'level=(debug|info|warning)|^(docker[.]service:|Failed to start )' | tail -n 2 | tr '\\n' ' ' | cut -c 1-400)
   fail "dockerd does not start: \${words:-see journalctl -u docker on the host}"
 fi
 systemctl enable --no-reload docker.service >/dev/null 2>&1 9>&- &
