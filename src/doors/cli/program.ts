@@ -25,6 +25,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   reload: () => import('./reload.ts'),
   cleanup: () => import('./cleanup.ts'),
   emulate: () => import('./emulate.ts'),
+  demo: () => import('./demo.ts'),
   version: () => import('./version.ts'),
 };
 
