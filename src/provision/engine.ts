@@ -197,11 +197,11 @@ async function provisionOverSsh(run: Run): Promise<ProvisionResult> {
     session.close();
     if (outcome.kind === 'dressed') return check(run, outcome.newKey);
     if (outcome.kind === 'failed') return outcome;
+    if (signal.aborted) return failed('connect', outcome.why, false);
     deps.log.warn('provisioning begins again', { machine: order.machineId, why: outcome.why });
     if (!outcome.busy) losses += 1;
     else if (await answersWithin(run, BUSY_PAUSE_MS))
       return { kind: 'ready', hostKeys: pins, tls: material.client };
-    if (signal.aborted) return failed('connect', outcome.why, false);
   }
   return failed('connect', `the SSH link broke ${MAX_LINK_LOSSES} times in the middle of a script`, true);
 }
