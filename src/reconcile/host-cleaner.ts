@@ -44,8 +44,8 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
     const maxBuilds = deps.config.pool(machine.pool)?.maxBuilds ?? 0;
     const worn = maxBuilds > 0 && machine.builds >= maxBuilds ? 'max-builds' : null;
     const ending = machine.ending ?? (failure === null ? worn : 'clean-failed');
-    const clean = { ...machine, cleaning: false, ending, failure: failure ?? machine.failure };
-    store.putMachine(moveMachine(clean, ending === null ? 'ready' : 'draining', clock.now()));
+    const cleaned = { ...machine, cleaning: false, ending, failure: failure ?? machine.failure };
+    store.putMachine(moveMachine(cleaned, ending === null ? 'ready' : 'draining', clock.now()));
     for (const { jobId, jobUrl, running } of left) {
       if (!running || jobId === null) continue;
       const text = `job ${jobId} still ran when its lease ended; its container was ended`;

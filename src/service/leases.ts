@@ -1,34 +1,26 @@
-// The life of a lease: asked for, granted inside the request, committed by the door, ended by the runner.
-// Every step is one transaction that reads again what it changes, so that the tick, a second create and a release
-// cannot hand out or end the same machine twice.
+// The life of a lease as the doors see it: asked for, granted inside the request, committed, ended by the runner.
+// The rows are lease-book.ts; here are the connections, the time limits and the words.
 // Trap: the caller's connection is its life. While a lease is not held, its close takes everything back.
-import type { LeaseEvent, LeaseRequest } from '../contract/api.ts';
+import type { LeaseRequest } from '../contract/api.ts';
 import { HostlerError } from '../domain/error.ts';
 import type { Lease } from '../domain/lease.ts';
-import { type Machine, moveMachine } from '../domain/machine.ts';
+import type { Machine } from '../domain/machine.ts';
 import type { ReasonCode } from '../domain/reason.ts';
-import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
-import { admitLease } from './admit-lease.ts';
 import type { CurrentConfig } from './current-config.ts';
+import { createDoorConnections, type DoorConnections, type LeaseConnection } from './door-connections.ts';
 import type { Journal } from './journal.ts';
-import { afterLease, bestOf } from './lease-steps.ts';
+import { createLeaseBook, type Granted, type LeaseBook } from './lease-book.ts';
 import type { WaitingLine } from './waiting-line.ts';
 
 /** Sign of life to a waiting door, so that a dead link shows and the runner's log tells what is waited for. */
 export const HEARTBEAT_MS: DurationMs = 15 * SECOND_MS;
 /** A door reconnects within a second or two after a daemon's restart; its place is kept that long. */
 export const RECONNECT_GRACE_MS: DurationMs = 30 * SECOND_MS;
-
-/** The way to one door. `closed` is called once, when the door or its process is gone. */
-export type LeaseConnection = {
-  send(event: LeaseEvent): void;
-  end(): void;
-  onClosed(closed: () => void): void;
-};
 
 export type LeaseDeps = {
   store: Store;
@@ -60,226 +52,164 @@ export type Leases = {
   grantReady(pool: string): void;
   /** Once a second: time limits, signs of life, callers that never came back. */
   sweep(): void;
-  connected(name: string): boolean;
 };
+
+type Context = LeaseDeps & { book: LeaseBook; doors: DoorConnections };
+
+function sendGranted({ doors, line, clock, filesFor }: Context, { lease, machine }: Granted): void {
+  line.remove(lease.name);
+  const { url, files } = filesFor(lease, machine);
+  doors.send(
+    lease.name,
+    { event: 'granted', pool: lease.pool, machine: machine.id, url, files },
+    clock.now(),
+  );
+}
+
+function grantReady(context: Context, pool: string): void {
+  const { line, book } = context;
+  for (let next = line.first(pool); next !== null; next = line.first(pool)) {
+    const granted = book.grant(next.name);
+    if (granted === null) return;
+    sendGranted(context, granted);
+  }
+}
+
+function tellWaiting({ doors, line, clock, waitReason }: Context, lease: Lease): void {
+  const { name, pool } = lease;
+  doors.send(
+    name,
+    { event: 'waiting', pool, place: line.place(name), reason: waitReason(pool) },
+    clock.now(),
+  );
+}
+
+function end(context: Context, name: string, code: ReasonCode): boolean {
+  const { book, doors, line, clock, journal, metrics } = context;
+  const ended = book.end(name);
+  if (ended === null) return false;
+  const { lease, machine } = ended;
+  line.remove(name);
+  const message = `${name} was given back while it was being created`;
+  doors.finish(name, lease.state === 'held' ? null : { event: 'failed', code: 'lease-gone', message });
+  const heldMs = lease.heldAt === null ? 0 : clock.now() - lease.heldAt;
+  journal({
+    code,
+    pool: lease.pool,
+    machine: lease.machine,
+    lease: name,
+    level: lease.state === 'waiting' ? 'debug' : 'info',
+    detail: { jobs: lease.jobs.length, held_s: Math.round(heldMs / SECOND_MS) },
+  });
+  metrics.leaseEnded(lease.pool, code);
+  if (machine?.cleaning === true) context.startCleaning(machine.id);
+  else if (machine !== null) grantReady(context, machine.pool);
+  context.nudge();
+  return true;
+}
+
+/** The door or its process is gone: before the hand-over everything is taken back, after it the folder decides. */
+async function closed(context: Context, name: string, connection: LeaseConnection): Promise<void> {
+  const { doors, store, runnerStore } = context;
+  if (!doors.is(name, connection)) return;
+  doors.forget(name);
+  const lease = store.lease(name);
+  if (lease === null || context.isStopping()) return;
+  if (lease.state === 'held') {
+    if (await runnerStore.stands(lease.store, name)) return;
+    const releases = await runnerStore.releases(lease.store);
+    if (releases.some((release) => release.name === name)) return;
+    await runnerStore.remove(lease.store, name);
+  }
+  end(context, name, 'lease-dropped');
+}
+
+/** What stands under that name already: a lease to go on with after a restart, nothing, or a refusal. */
+async function existing(context: Context, request: LeaseRequest): Promise<Lease | null> {
+  const { store, doors, runnerStore } = context;
+  const lease = store.lease(request.name);
+  const taken = new HostlerError('lease-exists', `Host already exists: "${request.name}"`);
+  if (lease === null) return null;
+  if (doors.has(request.name)) throw taken;
+  if (lease.state !== 'held') return lease;
+  if (await runnerStore.stands(lease.store, request.name)) throw taken;
+  end(context, request.name, 'lease-dropped');
+  return null;
+}
+
+async function open(context: Context, request: LeaseRequest, connection: LeaseConnection): Promise<void> {
+  const { store, book, doors, line, clock } = context;
+  const known = await existing(context, request);
+  const { name } = request;
+  if (doors.has(name)) throw new HostlerError('lease-exists', `Host already exists: "${name}"`);
+  const { lease, granted } = known === null ? book.admit(request) : { lease: known, granted: null };
+  doors.add(name, connection, clock.now());
+  connection.onClosed(() => void closed(context, name, connection));
+  const machine = lease.machine === null ? null : store.machine(lease.machine);
+  if (granted !== null) sendGranted(context, granted);
+  else if (lease.state === 'granted' && machine !== null) sendGranted(context, { lease, machine });
+  else {
+    line.add({ name, pool: lease.pool, since: lease.since });
+    grantReady(context, lease.pool);
+    if (line.get(name) !== null) tellWaiting(context, lease);
+  }
+  context.nudge();
+}
+
+function timeOut(context: Context, lease: Lease, waitMs: DurationMs): void {
+  const { store, line, clock, journal, metrics, doors } = context;
+  const { name, pool } = lease;
+  const message = `no machine within create_wait (${Math.round(waitMs / SECOND_MS)} s): ${context.waitReason(pool)}`;
+  store.deleteLease(name);
+  line.remove(name);
+  line.leavePlace(pool, lease.since, clock.now());
+  journal({ code: 'lease-timeout', pool, lease: name, level: 'warn', text: message });
+  metrics.leaseEnded(pool, 'lease-timeout');
+  doors.finish(name, { event: 'failed', code: 'create-timeout', message });
+}
+
+function sweepOne(context: Context, lease: Lease, daemonAgeMs: DurationMs): void {
+  const { doors, line, clock, config } = context;
+  const askedAt = doors.askedAt(lease.name);
+  if (askedAt === null) {
+    if (daemonAgeMs > RECONNECT_GRACE_MS) end(context, lease.name, 'lease-dropped');
+    return;
+  }
+  if (line.get(lease.name) === null) return;
+  const now = clock.now();
+  const waitMs = config.pool(lease.pool)?.createWaitMs ?? 0;
+  // From this create's own start: an inherited place in the line is older.
+  if (now - askedAt >= waitMs) timeOut(context, lease, waitMs);
+  else if (now - (doors.heardAt(lease.name) ?? 0) >= HEARTBEAT_MS) tellWaiting(context, lease);
+}
 
 /** The lease service of one daemon. */
 export function createLeases(deps: LeaseDeps): Leases {
-  const { store, config, clock, journal, metrics, line, runnerStore } = deps;
-  const connections = new Map<string, LeaseConnection>();
-  /** Last sign of life sent, by name. */
-  const beats = new Map<string, EpochMs>();
-  /** When this create asked; an inherited place in the line is older. */
-  const askedAt = new Map<string, EpochMs>();
-  const startedAt = clock.now();
-
-  function finish(name: string, event: LeaseEvent | null): void {
-    const connection = connections.get(name);
-    connections.delete(name);
-    beats.delete(name);
-    askedAt.delete(name);
-    line.remove(name);
-    if (connection === undefined) return;
-    if (event !== null) connection.send(event);
-    connection.end();
-  }
-
-  function sendGranted(lease: Lease, machine: Machine): void {
-    const { url, files } = deps.filesFor(lease, machine);
-    connections
-      .get(lease.name)
-      ?.send({ event: 'granted', pool: lease.pool, machine: machine.id, url, files });
-  }
-
-  function grant(name: string): boolean {
-    const now = clock.now();
-    const granted = store.transaction(() => {
-      const lease = store.lease(name);
-      const machine = lease === null ? null : bestOf(store.machines(), lease.pool);
-      if (lease === null || lease.state !== 'waiting' || machine === null) return null;
-      const leased = { ...moveMachine(machine, 'leased', now), lease: name };
-      const next: Lease = { ...lease, state: 'granted', machine: machine.id, grantedAt: now };
-      store.putMachine(leased);
-      store.putLease(next);
-      return { lease: next, machine: leased };
-    });
-    if (granted === null) return false;
-    line.remove(name);
-    sendGranted(granted.lease, granted.machine);
-    return true;
-  }
-
-  function end(name: string, code: ReasonCode): boolean {
-    const now = clock.now();
-    const ended = store.transaction(() => {
-      const lease = store.lease(name);
-      if (lease === null) return null;
-      store.deleteLease(name);
-      const machine = lease.machine === null ? null : store.machine(lease.machine);
-      if (machine === null || machine.lease !== name) return { lease, machine: null };
-      const after = afterLease(machine, lease, config.pool(lease.pool)?.maxBuilds ?? 0, now);
-      const idle =
-        after.phase !== 'leased' || after.cleaning
-          ? after
-          : moveMachine(after, after.ending === null ? 'ready' : 'draining', now);
-      store.putMachine(idle);
-      return { lease, machine: idle };
-    });
-    if (ended === null) return false;
-    const { lease, machine } = ended;
-    finish(
-      name,
-      lease.state === 'held'
-        ? null
-        : {
-            event: 'failed',
-            code: 'lease-gone',
-            message: `${name} was given back while it was being created`,
-          },
-    );
-    journal({
-      code,
-      pool: lease.pool,
-      machine: lease.machine,
-      lease: name,
-      level: lease.state === 'waiting' ? 'debug' : 'info',
-      detail: {
-        jobs: lease.jobs.length,
-        held_s: lease.heldAt === null ? 0 : Math.round((now - lease.heldAt) / SECOND_MS),
-      },
-    });
-    metrics.leaseEnded(lease.pool, code);
-    if (machine !== null) {
-      if (machine.cleaning) deps.startCleaning(machine.id);
-      else grantReady(machine.pool);
-    }
-    deps.nudge();
-    return true;
-  }
-
-  function grantReady(pool: string): void {
-    for (let next = line.first(pool); next !== null; next = line.first(pool)) {
-      if (!grant(next.name)) return;
-    }
-  }
-
-  /** The door or its process is gone: before the hand-over everything is taken back, after it the folder decides. */
-  async function closed(name: string, connection: LeaseConnection): Promise<void> {
-    if (connections.get(name) !== connection) return;
-    connections.delete(name);
-    beats.delete(name);
-    const lease = store.lease(name);
-    if (lease === null || deps.isStopping()) return;
-    if (lease.state !== 'held') {
-      line.remove(name);
-      end(name, 'lease-dropped');
-      return;
-    }
-    if (
-      !(await runnerStore.stands(lease.store, name)) &&
-      (await runnerStore.releases(lease.store)).every((release) => release.name !== name)
-    ) {
-      end(name, 'lease-dropped');
-      await runnerStore.remove(lease.store, name);
-    }
-  }
-
-  function fail(connection: LeaseConnection, error: HostlerError): void {
-    connection.send({ event: 'failed', code: error.code, message: error.message });
-    connection.end();
-  }
-
-  /** What stands under that name already: a lease to go on with, nothing, or a refusal. */
-  async function existing(request: LeaseRequest): Promise<Lease | null> {
-    const lease = store.lease(request.name);
-    if (lease === null) return null;
-    const taken = new HostlerError('lease-exists', `Host already exists: "${request.name}"`);
-    if (connections.has(request.name)) throw taken;
-    if (lease.state !== 'held') return lease;
-    if (await runnerStore.stands(lease.store, request.name)) throw taken;
-    end(request.name, 'lease-dropped');
-    return null;
-  }
-
-  async function open(request: LeaseRequest, connection: LeaseConnection): Promise<void> {
-    try {
-      const known = await existing(request);
-      if (connections.has(request.name))
-        throw new HostlerError('lease-exists', `Host already exists: "${request.name}"`);
-      const lease = known ?? admitLease(deps, request);
-      const { name, pool, since } = lease;
-      connections.set(name, connection);
-      askedAt.set(name, clock.now());
-      connection.onClosed(() => void closed(name, connection));
-      const machine = lease.machine === null ? null : store.machine(lease.machine);
-      if (lease.state === 'granted' && machine !== null) {
-        sendGranted(lease, machine);
-        return;
-      }
-      line.add({ name, pool, since, send: (event) => connection.send(event) });
-      if (line.first(pool)?.name === name || bestOf(store.machines(), pool) !== null) grantReady(pool);
-      if (line.get(name) === null) return;
-      beat(name, pool, line.place(name));
-      deps.nudge();
-    } catch (error) {
-      if (!(error instanceof HostlerError)) throw error;
-      fail(connection, error);
-    }
-  }
-
-  function beat(name: string, pool: string, place: number): void {
-    beats.set(name, clock.now());
-    connections.get(name)?.send({ event: 'waiting', pool, place, reason: deps.waitReason(pool) });
-  }
-
-  function timeOut(lease: Lease, waitMs: DurationMs): void {
-    const message = `no machine within create_wait (${Math.round(waitMs / SECOND_MS)} s): ${deps.waitReason(lease.pool)}`;
-    store.deleteLease(lease.name);
-    line.leavePlace(lease.pool, lease.since, clock.now());
-    journal({ code: 'lease-timeout', pool: lease.pool, lease: lease.name, level: 'warn', text: message });
-    metrics.leaseEnded(lease.pool, 'lease-timeout');
-    finish(lease.name, { event: 'failed', code: 'create-timeout', message });
-  }
-
+  const { store, clock, metrics, journal } = deps;
+  const context: Context = { ...deps, book: createLeaseBook(deps), doors: createDoorConnections() };
+  const startedAt = clock.monotonic();
   return {
-    open,
-    end,
-    grantReady,
-    connected: (name) => connections.has(name),
+    async open(request, connection) {
+      try {
+        await open(context, request, connection);
+      } catch (error) {
+        if (!(error instanceof HostlerError)) throw error;
+        connection.send({ event: 'failed', code: error.code, message: error.message });
+        connection.end();
+      }
+    },
+    end: (name, code) => end(context, name, code),
+    grantReady: (pool) => grantReady(context, pool),
     commit(name) {
-      const now = clock.now();
-      const lease = store.transaction(() => {
-        const found = store.lease(name);
-        if (found === null || found.state !== 'granted' || found.machine === null) return null;
-        const next: Lease = { ...found, state: 'held', heldAt: now };
-        store.putLease(next);
-        return next;
-      });
-      if (lease === null) throw new HostlerError('lease-gone', `the lease ${name} was taken back`);
-      const waitedMs = now - lease.since;
+      const lease = context.book.commit(name);
+      const waitedMs = clock.now() - lease.since;
       metrics.jobWaited(lease.pool, waitedMs);
-      journal({
-        code: 'granted',
-        pool: lease.pool,
-        machine: lease.machine,
-        lease: name,
-        detail: { waited_ms: waitedMs },
-      });
+      const { pool, machine } = lease;
+      journal({ code: 'granted', pool, machine, lease: name, detail: { waited_ms: waitedMs } });
     },
     sweep() {
-      const now = clock.now();
       for (const lease of store.leases()) {
-        if (lease.state === 'held') continue;
-        if (!connections.has(lease.name)) {
-          if (now - startedAt > RECONNECT_GRACE_MS) end(lease.name, 'lease-dropped');
-          continue;
-        }
-        const waitMs = config.pool(lease.pool)?.createWaitMs ?? 0;
-        const waiter = line.get(lease.name);
-        if (waiter === null) continue;
-        if (now - (askedAt.get(lease.name) ?? lease.since) >= waitMs) timeOut(lease, waitMs);
-        else if (now - (beats.get(lease.name) ?? 0) >= HEARTBEAT_MS)
-          beat(lease.name, lease.pool, line.place(lease.name));
+        if (lease.state !== 'held') sweepOne(context, lease, clock.monotonic() - startedAt);
       }
     },
   };

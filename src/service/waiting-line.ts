@@ -1,6 +1,5 @@
-// The creates that wait for a machine, by name, with the way to talk to each caller. Oldest first within a pool.
+// The creates that wait for a machine. Oldest first within a pool.
 // A create that gave up leaves its place behind for a while: the runner's next try takes it over instead of starting last.
-import type { LeaseEvent } from '../contract/api.ts';
 import type { DurationMs, EpochMs } from '../domain/units.ts';
 
 /** How long a place is kept: the runner tries again after 1 to 4 s (facts: create failures); 30 s covers a busy manager. */
@@ -11,7 +10,6 @@ export type Waiter = {
   pool: string;
   /** Its place: when it began to wait, or the inherited time. */
   since: EpochMs;
-  send(event: LeaseEvent): void;
 };
 
 export type WaitingLine = {

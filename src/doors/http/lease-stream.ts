@@ -2,7 +2,7 @@
 // lines come without chunk frames. Its close is how the daemon learns that the caller died.
 import type { FastifyReply } from 'fastify';
 import { API_HEADER, API_VERSION } from '../../contract/api.ts';
-import type { LeaseConnection } from '../../service/leases.ts';
+import type { LeaseConnection } from '../../service/door-connections.ts';
 
 /** Takes the reply over from fastify and makes it a lease's connection. */
 export function openLeaseStream(reply: FastifyReply): LeaseConnection {

@@ -11,8 +11,9 @@ import { createMetrics } from '../../../src/adapters/telemetry/metrics.ts';
 import type { LeaseEvent } from '../../../src/contract/api.ts';
 import type { Config, PoolSpec } from '../../../src/domain/config.ts';
 import { createCurrentConfig } from '../../../src/service/current-config.ts';
+import type { LeaseConnection } from '../../../src/service/door-connections.ts';
 import { createJournal } from '../../../src/service/journal.ts';
-import { createLeases, HEARTBEAT_MS, type LeaseConnection } from '../../../src/service/leases.ts';
+import { createLeases, HEARTBEAT_MS } from '../../../src/service/leases.ts';
 import { createWaitingLine } from '../../../src/service/waiting-line.ts';
 import { machine as aMachine, NOON, poolSpec } from '../../support/builders.ts';
 import { createHandClock, settle } from '../../support/hand-clock.ts';
@@ -58,12 +59,12 @@ function aService(over: Partial<PoolSpec> = {}) {
     close(): Promise<void>;
   } {
     const events: LeaseEvent[] = [];
-    let over = false;
+    let isOver = false;
     let closed = () => {};
     const connection: LeaseConnection = {
       send: (event) => void events.push(event),
       end: () => {
-        over = true;
+        isOver = true;
       },
       onClosed: (then) => {
         closed = then;
@@ -73,10 +74,10 @@ function aService(over: Partial<PoolSpec> = {}) {
       { name: `${prefix}${name}`, driver: 'amazonec2', options: [], store: folder, pid: pid++, runnerPid: 1 },
       connection,
     );
-    return { name: `${prefix}${name}`, events, ended: () => over, close: () => (closed(), settle()) };
+    return { name: `${prefix}${name}`, events, ended: () => isOver, close: () => (closed(), settle()) };
   }
-  const ready = (id: string, over: Parameters<typeof aMachine>[0] = {}) => {
-    store.putMachine(aMachine({ id, pool: pool.id, phase: 'ready', lease: null, ...over }));
+  const ready = (id: string, more: Parameters<typeof aMachine>[0] = {}) => {
+    store.putMachine(aMachine({ id, pool: pool.id, phase: 'ready', lease: null, ...more }));
     leases.grantReady(pool.id);
   };
   const stand = (name: string) => {

@@ -2,12 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { createWaitingLine, PLACE_KEPT_MS, type Waiter } from '../../../src/service/waiting-line.ts';
 
-const waiter = (name: string, since: number, pool = 'build'): Waiter => ({
-  name,
-  pool,
-  since,
-  send: () => undefined,
-});
+const waiter = (name: string, since: number, pool = 'build'): Waiter => ({ name, pool, since });
 
 describe('the waiting line', () => {
   test('serves the oldest first, whatever order they came in, ties by name', () => {

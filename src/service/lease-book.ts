@@ -1,0 +1,73 @@
+// The lease rows: every step of a lease as one transaction that reads again what it changes, so that a tick, a second
+// create and a release cannot hand out or end the same machine twice. Knows nothing of connections.
+import type { LeaseRequest } from '../contract/api.ts';
+import { HostlerError } from '../domain/error.ts';
+import type { Lease } from '../domain/lease.ts';
+import { type Machine, moveMachine } from '../domain/machine.ts';
+import { type AdmitDeps, admitLease } from './admit-lease.ts';
+import { afterLease, bestOf } from './lease-steps.ts';
+
+export type Granted = { lease: Lease; machine: Machine };
+
+export type LeaseBook = {
+  /** Stores the waiting lease of a create; when nobody waits before it, it gets a ready machine in the same transaction. */
+  admit(request: LeaseRequest): { lease: Lease; granted: Granted | null };
+  /** Gives the waiting lease the best ready machine. null when it does not wait any more or none is ready. */
+  grant(name: string): Granted | null;
+  /** Makes a granted lease the runner's. Throws `lease-gone` when it was taken back meanwhile. */
+  commit(name: string): Lease;
+  /** Ends a lease in any state; its machine is ready, draining, or to be cleaned. null when there is none. */
+  end(name: string): { lease: Lease; machine: Machine | null } | null;
+};
+
+/** The book over one store. */
+export function createLeaseBook(deps: AdmitDeps): LeaseBook {
+  const { store, config, clock, line } = deps;
+
+  function grant(name: string): Granted | null {
+    return store.transaction(() => {
+      const now = clock.now();
+      const lease = store.lease(name);
+      if (lease === null || lease.state !== 'waiting') return null;
+      const machine = bestOf(store.machines(), lease.pool);
+      if (machine === null) return null;
+      const leased = { ...moveMachine(machine, 'leased', now), lease: name };
+      const next: Lease = { ...lease, state: 'granted', machine: machine.id, grantedAt: now };
+      store.putMachine(leased);
+      store.putLease(next);
+      return { lease: next, machine: leased };
+    });
+  }
+
+  return {
+    grant,
+    admit: (request) =>
+      store.transaction(() => {
+        const lease = admitLease(deps, request);
+        return { lease, granted: line.first(lease.pool) === null ? grant(lease.name) : null };
+      }),
+    commit: (name) =>
+      store.transaction(() => {
+        const lease = store.lease(name);
+        if (lease === null || lease.state !== 'granted' || lease.machine === null)
+          throw new HostlerError('lease-gone', `the lease ${name} was taken back`);
+        const next: Lease = { ...lease, state: 'held', heldAt: clock.now() };
+        store.putLease(next);
+        return next;
+      }),
+    end: (name) =>
+      store.transaction(() => {
+        const lease = store.lease(name);
+        if (lease === null) return null;
+        store.deleteLease(name);
+        const machine = lease.machine === null ? null : store.machine(lease.machine);
+        if (machine === null || machine.lease !== name) return { lease, machine: null };
+        const now = clock.now();
+        const after = afterLease(machine, lease, config.pool(lease.pool)?.maxBuilds ?? 0, now);
+        const isLoose = after.phase === 'leased' && !after.cleaning;
+        const next = isLoose ? moveMachine(after, after.ending === null ? 'ready' : 'draining', now) : after;
+        store.putMachine(next);
+        return { lease, machine: next };
+      }),
+  };
+}
