@@ -180,7 +180,8 @@ describe('wait-user-data', () => {
   });
 });
 
-const keygen = spawnSync('ssh-keygen', ['-V'], { stdio: 'ignore' }).error === undefined;
+const SSH_KEYGEN = 'ssh-keygen';
+const keygen = spawnSync(SSH_KEYGEN, ['-V'], { stdio: 'ignore' }).error === undefined;
 describe.skipIf(!keygen)('host key', () => {
   test('is made beside the old one, then put in its place with one restart of sshd', () => {
     command('sshd');

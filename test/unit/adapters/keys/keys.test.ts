@@ -11,6 +11,7 @@ import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { HOUR_MS } from '../../../../src/domain/units.ts';
 
 const clock = createClock();
+const [OPENSSL, SSH_KEYGEN] = ['openssl', 'ssh-keygen'];
 const installed = (program: string) => spawnSync(program, ['-V'], { stdio: 'ignore' }).error === undefined;
 
 let folder = '';
@@ -115,24 +116,21 @@ describe('leaves', () => {
     expect(leaf.subject).toContain('CN=m-0123456789');
   });
 
-  test.skipIf(!installed('openssl'))(
-    'openssl accepts both kinds strictly, each for its own use',
-    async () => {
-      const keys = createKeys(folder, { clock });
-      const [server, client] = [await keys.issueServer(order()), await keys.issueClient(order())];
-      writeFileSync(join(folder, 'ca.pem'), await keys.authority());
-      writeFileSync(join(folder, 'server.pem'), server.cert);
-      writeFileSync(join(folder, 'client.pem'), client.cert);
-      const verify = (purpose: string, file: string) =>
-        spawnSync('openssl', ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', 'ca.pem', file], {
-          cwd: folder,
-        }).status;
-      expect(verify('sslserver', 'server.pem')).toBe(0);
-      expect(verify('sslclient', 'client.pem')).toBe(0);
-      expect(verify('sslclient', 'server.pem')).not.toBe(0);
-      expect(verify('sslserver', 'client.pem')).not.toBe(0);
-    },
-  );
+  test.skipIf(!installed(OPENSSL))('openssl accepts both kinds strictly, each for its own use', async () => {
+    const keys = createKeys(folder, { clock });
+    const [server, client] = [await keys.issueServer(order()), await keys.issueClient(order())];
+    writeFileSync(join(folder, 'ca.pem'), await keys.authority());
+    writeFileSync(join(folder, 'server.pem'), server.cert);
+    writeFileSync(join(folder, 'client.pem'), client.cert);
+    const verify = (purpose: string, file: string) =>
+      spawnSync(OPENSSL, ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', 'ca.pem', file], {
+        cwd: folder,
+      }).status;
+    expect(verify('sslserver', 'server.pem')).toBe(0);
+    expect(verify('sslclient', 'client.pem')).toBe(0);
+    expect(verify('sslclient', 'server.pem')).not.toBe(0);
+    expect(verify('sslserver', 'client.pem')).not.toBe(0);
+  });
 });
 
 describe('SSH keys', () => {
@@ -147,20 +145,20 @@ describe('SSH keys', () => {
     expect((await keys.hostKey()).publicKey).not.toBe((await keys.hostKey()).publicKey);
   });
 
-  test.skipIf(!installed('ssh-keygen'))('ssh-keygen reads our keys as we do', async () => {
+  test.skipIf(!installed(SSH_KEYGEN))('ssh-keygen reads our keys as we do', async () => {
     const pair = await createKeys(folder, { clock }).hostKey();
     writeFileSync(join(folder, 'k'), pair.privateKey, { mode: 0o600 });
-    expect(execFileSync('ssh-keygen', ['-y', '-f', join(folder, 'k')], { encoding: 'utf8' }).trim()).toBe(
+    expect(execFileSync(SSH_KEYGEN, ['-y', '-f', join(folder, 'k')], { encoding: 'utf8' }).trim()).toBe(
       pair.publicKey,
     );
   });
 
-  test.skipIf(!installed('ssh-keygen'))(
+  test.skipIf(!installed(SSH_KEYGEN))(
     'a given key of each common kind is taken, others are explained',
     async () => {
       const keys = createKeys(folder, { clock });
       const make = (name: string, ...flags: string[]) => {
-        execFileSync('ssh-keygen', ['-q', '-N', '', '-f', join(folder, name), ...flags]);
+        execFileSync(SSH_KEYGEN, ['-q', '-N', '', '-f', join(folder, name), ...flags]);
         return keys.readUserKey(join(folder, name));
       };
       expect((await make('ed', '-t', 'ed25519')).publicKey).toMatch(/^ssh-ed25519 /);
@@ -168,7 +166,7 @@ describe('SSH keys', () => {
       const rsa = await make('rsa', '-t', 'rsa', '-b', '2048', '-m', 'PEM');
       expect(readFileSync(join(folder, 'rsa.pub'), 'utf8')).toContain(rsa.publicKey);
       await expect(make('pk8', '-t', 'rsa', '-b', '2048', '-m', 'PKCS8')).rejects.toThrow('ssh-keygen -p');
-      execFileSync('ssh-keygen', ['-q', '-N', 'secret', '-f', join(folder, 'locked')]);
+      execFileSync(SSH_KEYGEN, ['-q', '-N', 'secret', '-f', join(folder, 'locked')]);
       await expect(keys.readUserKey(join(folder, 'locked'))).rejects.toThrow('passphrase');
       await expect(keys.readUserKey(join(folder, 'ed.pub'))).rejects.toThrow('public key');
       await expect(keys.readUserKey(join(folder, 'none'))).rejects.toMatchObject({ code: 'config-invalid' });
