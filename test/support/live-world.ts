@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../src/contract/client.ts';
+import { type RunningDaemon, startDaemon } from '../../src/daemon.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/start-emulator.ts';
+import type { Clock } from '../../src/ports/clock.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -25,6 +27,10 @@ export type WorldOptions = {
   /** Lines of `[[runners.machine.autoscaling]]` sections and what follows. */
   periods?: string;
   concurrent?: number;
+  /** The whole runner's file, in place of the usual one with a single section. */
+  text?: (at: { endpoint: string; sshPort: number }) => string;
+  /** Given, the daemon runs in this process on that clock instead of as a child process. */
+  clock?: Clock;
   /** Text of hostler's own file, `{runner}` standing for the runner's file; default: none, the runner's file is named. */
   own?: string;
   env?: Readonly<Record<string, string>>;
@@ -76,21 +82,26 @@ function freePort(): Promise<number> {
   });
 }
 
-function configText(endpoint: string, sshPort: number, options: WorldOptions): string {
-  const machineOptions = [
+/** MachineOptions that reach the emulated cloud. */
+export function machineOptions(at: { endpoint: string; sshPort: number }, type = 'm5.large'): string[] {
+  return [
     'amazonec2-region=eu-central-1',
     'amazonec2-vpc-id=vpc-0a1b2c3d',
     'amazonec2-subnet-id=subnet-0a1b2c3d',
     'amazonec2-use-private-address=true',
     'amazonec2-security-group=runner-hosts',
-    'amazonec2-instance-type=m5.large',
+    `amazonec2-instance-type=${type}`,
     'amazonec2-ami=ami-0123456789abcdef0',
     'amazonec2-access-key=AKIAEXAMPLE',
     'amazonec2-secret-key=example-secret',
-    `amazonec2-endpoint=${endpoint}`,
-    `amazonec2-ssh-port=${sshPort}`,
-    ...(options.options ?? []),
+    `amazonec2-endpoint=${at.endpoint}`,
+    `amazonec2-ssh-port=${at.sshPort}`,
   ];
+}
+
+function configText(at: { endpoint: string; sshPort: number }, options: WorldOptions): string {
+  if (options.text !== undefined) return options.text(at);
+  const given = [...machineOptions(at), ...(options.options ?? [])];
   return `concurrent = ${options.concurrent ?? 100}
 check_interval = 0
 [[runners]]
@@ -106,7 +117,7 @@ check_interval = 0
     MachineDriver = "amazonec2"
     MachineName = "box-%s"
     MachineOptions = [
-${machineOptions.map((option) => `      "${option}",`).join('\n')}
+${given.map((option) => `      "${option}",`).join('\n')}
     ]
 ${options.periods ?? ''}
 `;
@@ -159,11 +170,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
   const client = createClient({ socket: env['HOSTLER_SOCKET'] ?? '' });
   const metricsUrl = `http://127.0.0.1:${port}`;
   let daemon: { child: ChildProcess; done: Promise<Ran> } | null = null;
+  let inside: RunningDaemon | null = null;
   let output = '';
 
   function writeConfig(changes: Partial<WorldOptions>): void {
     current = { ...current, ...changes };
-    writeFileSync(configFile, configText(emulator.endpoint, emulator.sshPort, current), { mode: 0o600 });
+    writeFileSync(configFile, configText(emulator, current), { mode: 0o600 });
     if (current.own !== undefined) writeFileSync(ownFile, current.own.replaceAll('{runner}', configFile));
   }
   writeConfig({});
@@ -181,6 +193,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
 
   async function start(): Promise<void> {
     const file = current.own === undefined ? configFile : ownFile;
+    if (options.clock !== undefined) {
+      // Its log would go to the test's own stdout.
+      const quiet = { ...env, HOSTLER_LOG_LEVEL: env['HOSTLER_LOG_LEVEL'] ?? 'error' };
+      const io = { out: () => undefined, err: () => undefined };
+      inside = await startDaemon({ configPath: file, env: quiet, clock: options.clock, ...io });
+      await until('the daemon to be ready', isReady);
+      return;
+    }
     daemon = run(join(root, 'bin', 'hostler'), ['run', '--config', file], env);
     const collect = (chunk: Buffer) => {
       output += chunk.toString();
@@ -191,14 +211,23 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
     await until('the daemon to be ready', async () => {
       if (child.exitCode !== null)
         throw new Error(`the daemon ended with ${child.exitCode}: ${output.slice(-2_000)}`);
-      return fetch(`${metricsUrl}/readyz`).then(
-        (answer) => answer.status === 200,
-        () => false,
-      );
+      return isReady();
     });
   }
 
+  function isReady(): Promise<boolean> {
+    return fetch(`${metricsUrl}/readyz`).then(
+      (answer) => answer.status === 200,
+      () => false,
+    );
+  }
+
   async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (inside !== null) {
+      await inside.stop('the test ends');
+      inside = null;
+      return 0;
+    }
     if (daemon === null) return null;
     daemon.child.kill(signal);
     const { code } = await daemon.done;
@@ -223,7 +252,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
     log: () => output,
     start,
     stop,
-    isRunning: () => daemon !== null && daemon.child.exitCode === null,
+    isRunning: () => inside !== null || (daemon !== null && daemon.child.exitCode === null),
     hostler: (...args) => run(join(root, 'bin', 'hostler'), args, env).done,
     dockerMachine: (...args) => dockerMachine(...args).done,
     startDockerMachine: dockerMachine,
