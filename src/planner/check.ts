@@ -12,7 +12,10 @@ type Launched = Extract<Action, { kind: 'launch' }>;
 type Case = {
   seen: Observation;
   plan: Plan;
+  /** The machines that the plan names; the others cannot be harmed by it. */
   machines: ReadonlyMap<string, Machine>;
+  /** Machines by the instance that is theirs, of the instances that the plan names. */
+  recorded: ReadonlyMap<string, string>;
   /** Machines that a runner has or that a lease names. */
   leased: ReadonlySet<string>;
   /** Sites with a fresh list of instances, and what those lists show. */
@@ -158,12 +161,9 @@ function ordered(launches: readonly Launched[], pool?: string): number {
 
 /** Machines that stand after the plan's bookkeeping, before its launches. */
 function standingIn({ seen, plan }: Case): Machine[] {
-  const buried = new Set<string>();
+  const buried = machinesOf(plan, ['bury']);
   const forgotten = new Set<string>();
-  for (const action of plan.actions) {
-    if (action.kind === 'bury') buried.add(action.machine);
-    if (action.kind === 'forget-launch') forgotten.add(action.token);
-  }
+  for (const action of plan.actions) if (action.kind === 'forget-launch') forgotten.add(action.token);
   return seen.machines.filter(
     (machine) =>
       stands(machine) &&
@@ -217,8 +217,7 @@ function checkBudgets({ seen, plan, launches, say }: Case): void {
   }
 }
 
-function checkInstances({ seen, plan, shown, say }: Case): void {
-  const recorded = new Map(seen.machines.map(({ instance, id }) => [instance, id]));
+function checkInstances({ seen, plan, recorded, shown, say }: Case): void {
   for (const action of plan.actions) {
     if (action.kind !== 'adopt' && action.kind !== 'end-orphan' && action.kind !== 'match') continue;
     const id = action.kind === 'end-orphan' ? action.instance : action.instance.id;
@@ -248,31 +247,45 @@ function checkWords({ seen, plan, say }: Case): void {
   if (!(plan.wakeAt > plan.at)) say('the next look lies in the past');
 }
 
+/** Ids of machines and instances that the plan's actions name. */
+function namedIn(plan: Plan): Set<string> {
+  const named = new Set(plan.actions.flatMap(idsOf));
+  for (const action of plan.actions) {
+    if (action.kind === 'match' || action.kind === 'adopt') named.add(action.instance.id);
+    if (action.kind === 'end-orphan') named.add(action.instance);
+  }
+  return named;
+}
+
+function toCase(seen: Observation, plan: Plan, say: (breach: string) => void): Case {
+  const named = namedIn(plan);
+  const machines = new Map<string, Machine>();
+  const recorded = new Map<string, string>();
+  for (const machine of seen.machines) {
+    if (named.has(machine.id)) machines.set(machine.id, machine);
+    if (machine.instance !== null && named.has(machine.instance)) recorded.set(machine.instance, machine.id);
+  }
+  for (const { instance } of machines.values()) if (instance !== null) named.add(instance);
+  const fresh = new Set<string>();
+  const shown = new Map<string, Instance>();
+  for (const [site, source] of seen.instances) {
+    if (source.kind !== 'fresh') continue;
+    fresh.add(site);
+    for (const instance of source.value) if (named.has(instance.id)) shown.set(instance.id, instance);
+  }
+  const leased = new Set(seen.leases.flatMap(({ machine }) => (machine === null ? [] : [machine])));
+  for (const { id, lease } of machines.values()) if (lease !== null) leased.add(id);
+  const launches = plan.actions.filter((action) => action.kind === 'launch');
+  return { seen, plan, machines, recorded, leased, fresh, shown, launches, say };
+}
+
 /**
  * Every rule that this plan breaks, one line each; empty = it may be acted on. A breach is a bug of the planner: the
  * plan must be dropped as a whole.
  */
 export function breaches(observation: Observation, plan: Plan): string[] {
   const found: string[] = [];
-  const fresh = new Set<string>();
-  const shown = new Map<string, Instance>();
-  for (const [site, source] of observation.instances) {
-    if (source.kind !== 'fresh') continue;
-    fresh.add(site);
-    for (const instance of source.value) shown.set(instance.id, instance);
-  }
-  const held = observation.leases.flatMap(({ machine }) => (machine === null ? [] : [machine]));
-  const named = observation.machines.filter(({ lease }) => lease !== null).map(({ id }) => id);
-  const it: Case = {
-    seen: observation,
-    plan,
-    machines: new Map(observation.machines.map((machine) => [machine.id, machine])),
-    leased: new Set([...held, ...named]),
-    fresh,
-    shown,
-    launches: plan.actions.filter((action) => action.kind === 'launch'),
-    say: (breach) => found.push(breach),
-  };
+  const it = toCase(observation, plan, (breach) => found.push(breach));
   checkLeased(it);
   checkSources(it);
   checkTerminations(it);

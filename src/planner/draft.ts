@@ -39,6 +39,9 @@ export type PoolDraft = {
   readonly notes: Map<ReasonCode, Record<string, string | number | boolean | null>>;
 };
 
+/** An instance without a record. */
+export type Stranger = { instance: Instance; site: string };
+
 export type Listing = { instances: readonly Instance[]; at: EpochMs };
 
 export type Draft = {
@@ -49,6 +52,8 @@ export type Draft = {
   readonly poolById: ReadonlyMap<string, PoolDraft>;
   /** All machines, those of pools that left the configuration too. */
   readonly slots: Slot[];
+  /** Listed instances without a record, by id; `matchInstances` takes those out that it finds a machine for. */
+  strangers: readonly Stranger[];
   /** Sites with a fresh listing only. */
   readonly listings: ReadonlyMap<string, Listing>;
   /** What is left of the call budgets, by site. */
@@ -98,23 +103,36 @@ function freshListings(seen: Observation): Map<string, Listing> {
   return fresh;
 }
 
-function openSlots(seen: Observation, listings: ReadonlyMap<string, Listing>): Slot[] {
-  const instances = new Map<string, Instance>();
-  for (const { instances: shown } of listings.values()) {
-    for (const instance of shown) instances.set(instance.id, instance);
-  }
+function openSlots(seen: Observation): Slot[] {
   const leases = new Map<string, Lease>();
   for (const lease of seen.leases) if (lease.machine !== null) leases.set(lease.machine, lease);
-  return seen.machines
-    .filter((machine) => machine.phase !== 'gone')
-    .map((machine) => {
-      const lease = leases.get(machine.id) ?? null;
-      const held = machine.lease !== null || lease !== null;
-      // A hold whose lease is not known counts as a job: missing data never frees a host.
-      const busy = held && (lease === null || isBusy(lease, seen.now));
-      const instance = machine.instance === null ? null : (instances.get(machine.instance) ?? null);
-      return { machine, lease, held, busy, instance };
-    });
+  const slots: Slot[] = [];
+  for (const machine of seen.machines) {
+    if (machine.phase === 'gone') continue;
+    const lease = leases.get(machine.id) ?? null;
+    const held = machine.lease !== null || lease !== null;
+    // A hold whose lease is not known counts as a job: missing data never frees a host.
+    const busy = held && (lease === null || isBusy(lease, seen.now));
+    slots.push({ machine, lease, held, busy, instance: null });
+  }
+  return slots;
+}
+
+/** Gives each machine the instance that its site's fresh listing shows; returns the instances without a record. */
+function pairInstances(slots: readonly Slot[], listings: ReadonlyMap<string, Listing>): Stranger[] {
+  const byInstance = new Map<string, Slot>();
+  for (const slot of slots) {
+    if (slot.machine.instance !== null) byInstance.set(slot.machine.instance, slot);
+  }
+  const strangers: Stranger[] = [];
+  for (const [site, { instances }] of listings) {
+    for (const instance of instances) {
+      const slot = byInstance.get(instance.id);
+      if (slot === undefined) strangers.push({ instance, site });
+      else slot.instance = instance;
+    }
+  }
+  return strangers.toSorted((a, b) => compareText(a.instance.id, b.instance.id));
 }
 
 /** Indexes the observation; linear in its size. */
@@ -122,7 +140,7 @@ export function openDraft(seen: Observation): Draft {
   const pools = openPools(seen);
   const poolById = new Map(pools.map((pool) => [pool.spec.id, pool]));
   const listings = freshListings(seen);
-  const slots = openSlots(seen, listings);
+  const slots = openSlots(seen);
   for (const slot of slots) poolById.get(slot.machine.pool)?.slots.push(slot);
   for (const lease of seen.leases) {
     if (lease.state === 'waiting') poolById.get(lease.pool)?.waiting.push(lease);
@@ -134,6 +152,7 @@ export function openDraft(seen: Observation): Draft {
     pools,
     poolById,
     slots,
+    strangers: pairInstances(slots, listings),
     listings,
     budgets: new Map([...seen.budgets].map(([site, budget]) => [site, { ...budget }])),
     openLaunches: new Set(seen.launches.map((launch) => launch.token)),

@@ -3,7 +3,7 @@
 import type { IdlePolicy } from '../domain/config.ts';
 import type { EpochMs } from '../domain/units.ts';
 import { type Draft, type PoolDraft, wakeBy } from './draft.ts';
-import { nextChangeAt, policiesWithin, policyAt } from './schedule.ts';
+import { type InForce, nextChangeAt, policiesWithin, policyAt } from './schedule.ts';
 
 /** Machines the policy wants idle while `inUse` jobs run (facts/runner-seam.md: the policy it applies). */
 export function idleWanted(policy: IdlePolicy, inUse: number): number {
@@ -26,25 +26,46 @@ export type IdleView = {
   nextChangeAt: EpochMs | null;
 };
 
-/** What the schedules of a pool say, with `inUse` jobs running. */
-export function idleView(draft: Draft, pool: PoolDraft, inUse: number): IdleView {
+/** What the calendar says of a pool at one moment; asking it is the dearest part of a small tick. */
+type Calendar = {
+  inForce: InForce;
+  ahead: readonly IdlePolicy[];
+  runner: IdlePolicy;
+  change: EpochMs | null;
+};
+
+const calendars = new WeakMap<PoolDraft, Calendar>();
+
+function readCalendar(draft: Draft, pool: PoolDraft): Calendar {
   const { ownSchedule, runnerSchedule } = pool.spec;
-  const inForce = policyAt(ownSchedule, draft.now);
-  const ahead = policiesWithin(ownSchedule, draft.now, draft.now + pool.bootP90Ms);
-  const change = nextChangeAt(ownSchedule, draft.now);
-  const runnerChange = nextChangeAt(runnerSchedule, draft.now);
+  const { now } = draft;
+  const inForce = policyAt(ownSchedule, now);
+  const change = nextChangeAt(ownSchedule, now);
+  const until = now + pool.bootP90Ms;
+  const ahead =
+    change !== null && change <= until ? policiesWithin(ownSchedule, now, until) : [inForce.policy];
+  const isSame = runnerSchedule === ownSchedule;
+  const runner = isSame ? inForce.policy : policyAt(runnerSchedule, now).policy;
+  const runnerChange = isSame ? change : nextChangeAt(runnerSchedule, now);
   if (change !== null) {
     wakeBy(draft, change - pool.bootP90Ms);
     wakeBy(draft, change);
   }
   if (runnerChange !== null) wakeBy(draft, runnerChange);
-  const ownNow = idleWanted(inForce.policy, inUse);
+  return { inForce, ahead, runner, change };
+}
+
+/** What the schedules of a pool say, with `inUse` jobs running. The calendar is asked once a tick. */
+export function idleView(draft: Draft, pool: PoolDraft, inUse: number): IdleView {
+  const calendar = calendars.get(pool) ?? readCalendar(draft, pool);
+  calendars.set(pool, calendar);
+  const ownNow = idleWanted(calendar.inForce.policy, inUse);
   return {
-    own: ahead.reduce((most, policy) => Math.max(most, idleWanted(policy, inUse)), ownNow),
+    own: calendar.ahead.reduce((most, policy) => Math.max(most, idleWanted(policy, inUse)), ownNow),
     ownNow,
-    runner: idleWanted(policyAt(runnerSchedule, draft.now).policy, inUse),
-    idleTimeMs: inForce.policy.idleTimeMs,
-    period: inForce.period,
-    nextChangeAt: change,
+    runner: idleWanted(calendar.runner, inUse),
+    idleTimeMs: calendar.inForce.policy.idleTimeMs,
+    period: calendar.inForce.period,
+    nextChangeAt: calendar.change,
   };
 }

@@ -38,11 +38,6 @@ function awaitingByToken(draft: Draft): Map<string, Slot[]> {
   return groups;
 }
 
-/** Ids of all instances that have a record. */
-export function recordedInstances(draft: Draft): Set<string> {
-  return new Set(draft.slots.flatMap(({ machine }) => (machine.instance === null ? [] : [machine.instance])));
-}
-
 function matchOne(draft: Draft, slot: Slot, instance: Instance): void {
   const pool = draft.poolById.get(slot.machine.pool);
   const address = pool === undefined ? null : addressOf(instance, pool.spec.launch);
@@ -64,26 +59,17 @@ function matchOne(draft: Draft, slot: Slot, instance: Instance): void {
 
 /** Gives running instances of known launches to the machines that wait for them; ended ones are left to the launch's answer. */
 export function matchInstances(draft: Draft): void {
+  if (draft.strangers.length === 0) return;
   const awaiting = awaitingByToken(draft);
-  if (awaiting.size === 0) return;
-  const recorded = recordedInstances(draft);
-  const found = new Map<string, Instance[]>();
-  for (const { instances } of draft.listings.values()) {
-    for (const instance of instances) {
-      const token = instance.tags[TAG.launch];
-      if (token === undefined || !awaiting.has(token) || recorded.has(instance.id)) continue;
-      if (!isUp(instance) || !isOurs(draft.seen, instance)) continue;
-      found.set(token, [...(found.get(token) ?? []), instance]);
-    }
-  }
-  for (const [token, instances] of found) {
-    const slots = (awaiting.get(token) ?? []).toSorted((a, b) => compareText(a.machine.id, b.machine.id));
-    const sorted = instances.toSorted((a, b) => compareText(a.id, b.id));
-    for (const [index, instance] of sorted.entries()) {
-      const slot = slots[index];
-      if (slot !== undefined) matchOne(draft, slot, instance);
-    }
-  }
+  for (const slots of awaiting.values()) slots.sort((a, b) => compareText(b.machine.id, a.machine.id));
+  draft.strangers = draft.strangers.filter(({ instance }) => {
+    const slots = awaiting.get(instance.tags[TAG.launch] ?? '');
+    if (slots === undefined || !isUp(instance) || !isOurs(draft.seen, instance)) return true;
+    // Both sorted by id, the slots backwards: the same pairs whatever the order of the listing.
+    const slot = slots.pop();
+    if (slot !== undefined) matchOne(draft, slot, instance);
+    return slot === undefined;
+  });
 }
 
 /** Gives booting machines the address that EC2 did not know when it answered the launch (public ones come later). */

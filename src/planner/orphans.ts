@@ -5,16 +5,14 @@ import { type Instance, TAG } from '../domain/instance.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import { addressOf } from './address.ts';
-import { compareText, type Draft, isOurs, isUp, lookTwice, note, type PoolDraft } from './draft.ts';
-import { LOOKS_APART_MS, recordedInstances } from './intents.ts';
+import { type Draft, isOurs, isUp, lookTwice, note, type PoolDraft, type Stranger } from './draft.ts';
+import { LOOKS_APART_MS } from './intents.ts';
 
 /** An end that was sent is not sent again before EC2's list can show it. */
 const END_AGAIN_MS: DurationMs = 30 * SECOND_MS;
 
-type Orphan = { instance: Instance; site: string };
-
 /** Why it cannot serve a pool any more; null = it can. */
-function unfitFor(draft: Draft, { instance, site }: Orphan, pool: PoolDraft | undefined): string | null {
+function unfitFor(draft: Draft, { instance, site }: Stranger, pool: PoolDraft | undefined): string | null {
   if (pool === undefined) return 'its pool is not configured';
   if (pool.spec.launch.site.key !== site) return 'its pool is at another site now';
   if (pool.memory.draining) return 'its pool is being drained';
@@ -56,7 +54,7 @@ export function adoptedMachine(
   };
 }
 
-function adopt(draft: Draft, orphan: Orphan, pool: PoolDraft, id: string): void {
+function adopt(draft: Draft, orphan: Stranger, pool: PoolDraft, id: string): void {
   const { instance, site } = orphan;
   const machine = adoptedMachine(instance, { id, pool: pool.spec, now: draft.now });
   const slot = { machine, lease: null, held: false, busy: false, instance };
@@ -73,7 +71,7 @@ function adopt(draft: Draft, orphan: Orphan, pool: PoolDraft, id: string): void 
   });
 }
 
-function endOrphan(draft: Draft, { instance, site }: Orphan, why: string): void {
+function endOrphan(draft: Draft, { instance, site }: Stranger, why: string): void {
   const key = `end:${instance.id}`;
   const asked = draft.seen.orphansSeen.get(key);
   if (asked !== undefined && draft.now - asked < END_AGAIN_MS) {
@@ -94,24 +92,20 @@ function endOrphan(draft: Draft, { instance, site }: Orphan, why: string): void 
   });
 }
 
-/** Looks for orphans in every fresh listing. */
+/** Looks at every listed instance without a record. */
 export function adoptOrphans(draft: Draft, machineId: () => string): void {
-  const recorded = recordedInstances(draft);
-  for (const [site, { instances, at }] of [...draft.listings].toSorted(([a], [b]) => compareText(a, b))) {
-    const strangers = instances.filter(
-      ({ id, state }) => !recorded.has(id) && state !== 'terminated' && state !== 'shutting-down',
-    );
-    for (const instance of strangers.toSorted((a, b) => compareText(a.id, b.id))) {
-      const pool = draft.poolById.get(instance.tags[TAG.pool] ?? '');
-      if (!isOurs(draft.seen, instance)) {
-        note(pool, 'other-manager', { instances: 1 });
-        continue;
-      }
-      if (!lookTwice(draft, instance.id, at, LOOKS_APART_MS)) continue;
-      const orphan = { instance, site };
-      const why = unfitFor(draft, orphan, pool);
-      if (why === null && pool !== undefined) adopt(draft, orphan, pool, machineId());
-      else if (why !== null) endOrphan(draft, orphan, why);
+  for (const orphan of draft.strangers) {
+    const { instance, site } = orphan;
+    if (instance.state === 'terminated' || instance.state === 'shutting-down') continue;
+    const pool = draft.poolById.get(instance.tags[TAG.pool] ?? '');
+    if (!isOurs(draft.seen, instance)) {
+      note(pool, 'other-manager', { instances: 1 });
+      continue;
     }
+    const listedAt = draft.listings.get(site)?.at ?? draft.now;
+    if (!lookTwice(draft, instance.id, listedAt, LOOKS_APART_MS)) continue;
+    const why = unfitFor(draft, orphan, pool);
+    if (why === null && pool !== undefined) adopt(draft, orphan, pool, machineId());
+    else if (why !== null) endOrphan(draft, orphan, why);
   }
 }
