@@ -74,6 +74,8 @@ export type AssembleInput = {
   loadConfig(): Promise<Config>;
   /** uuid of the state folder (the `hostler:manager` tag). */
   manager: string;
+  /** The manager's own SSH key file, for people's `docker-machine ssh`. */
+  userKeyPath: string;
   /** PEM of the authority, read once at start. */
   authority: string;
   /** What only the process knows, for `status`. */
@@ -149,6 +151,12 @@ function buildReconcile(context: Context) {
     stop,
   );
   const { track } = context.background;
+  const loseHost = (name: string, why: string) => {
+    const lease = store.lease(name);
+    if (lease === null) return;
+    late.leases.end(name, 'instance-gone');
+    track(ports.runnerStore.putHealth(lease.store, name, { kind: 'gone', why }));
+  };
   const shared = {
     ...ports,
     config,
@@ -158,6 +166,7 @@ function buildReconcile(context: Context) {
     manager,
     hostOf,
     grantReady,
+    loseHost,
     nudge,
     track,
     stop,
@@ -190,7 +199,7 @@ function buildLeases(context: Context, { cleaner, explainer }: Reconcile): Lease
       const pool = config.pool(machine.pool);
       const host = hostOf(machine);
       if (pool === null || host === null) throw new Error(`machine ${machine.id} has no certificates`);
-      const { sshKeyPath } = pool.host;
+      const sshKeyPath = pool.host.sshKeyPath ?? context.userKeyPath;
       const healthyUntil = clock.now() + NOTE_GOOD_MS;
       const { tls } = host;
       const files = machineFiles({
@@ -255,6 +264,7 @@ export function assemble(input: AssembleInput): Parts {
   async function sweep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       leases.sweep();
+      store.flush();
       await clock.sleep(SWEEP_EVERY_MS, signal);
     }
   }

@@ -165,6 +165,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     loadConfig: load,
     manager: wired.manager,
     authority,
+    userKeyPath: wired.userKeyPath,
     process: processFacts(config, wired, () => parts, startedAt),
     stop: stop.signal,
   });

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createCloud } from './adapters/aws/create-cloud.ts';
 import { createDocker } from './adapters/docker/docker.ts';
-import { createKeys } from './adapters/keys/keys.ts';
+import { createKeys, USER_KEY_FILE } from './adapters/keys/keys.ts';
 import { createRunnerStore } from './adapters/runner-store/runner-store.ts';
 import { lockFolder, openDatabase } from './adapters/sqlite/database.ts';
 import { createStore } from './adapters/sqlite/store.ts';
@@ -23,6 +23,7 @@ export type Wired = {
   ports: Ports;
   manager: string;
   version: string;
+  userKeyPath: string;
   /** Closes what was opened, in reverse order. */
   close(): void;
 };
@@ -40,6 +41,7 @@ export function wire(
   const { settings } = config;
   const { clock } = options;
   const log = createLog({ level: settings.logLevel, pretty: options.pretty, clock });
+  const keysFolder = join(settings.stateDir, 'keys');
   const unlock = lockFolder(settings.stateDir);
   const database = openDatabase(join(settings.stateDir, 'state.db'));
   const store = createStore(database);
@@ -55,12 +57,13 @@ export function wire(
   return {
     manager,
     version: options.version,
+    userKeyPath: join(keysFolder, USER_KEY_FILE),
     ports: {
       store,
       cloud,
       hosts: createHosts({ clock }),
       docker: createDocker({ clock }),
-      keys: createKeys(join(settings.stateDir, 'keys'), { clock }),
+      keys: createKeys(keysFolder, { clock }),
       runnerStore: createRunnerStore({ clock, log }),
       clock,
       random: createRandom(),

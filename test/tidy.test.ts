@@ -12,7 +12,7 @@ function filesBelow(folder: string, endings: readonly string[]): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && endings.some((ending) => entry.name.endsWith(ending)))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .sort();
+    .toSorted();
 }
 
 /** Room of a source file: the first folder below src, for adapters and doors the second too, for files in src their name. */

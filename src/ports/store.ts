@@ -42,9 +42,15 @@ export interface Store {
   boots(pool: string): DurationMs[];
   addBoot(pool: string, ms: DurationMs): void;
 
-  /** Appends to the history and returns the number it got. The newest 50,000 are kept. */
+  /**
+   * Appends to the history and returns the number it got. The newest 50,000 are kept. Written with the next flush, so
+   * a crash may lose the last second of history, never of state.
+   */
   addEvent(event: Omit<Event, 'seq'>): number;
   events(query: { after?: number; limit: number; pool?: string; machine?: string; lease?: string }): Event[];
+
+  /** Writes events that are still in memory. */
+  flush(): void;
 
   /** Machine stores (MACHINE_STORAGE_PATH folders) that doors have named. */
   stores(): string[];

@@ -34,6 +34,8 @@ export type ActDeps = {
   site(key: string): CloudSite | null;
   hostOf(machine: Machine): DockerHost | null;
   grantReady(pool: string): void;
+  /** The host of a lease is no more: the lease ends and the runner's folder says so. */
+  loseHost(lease: string, why: string): void;
   nudge(): void;
   /** Long work in the background, awaited when the daemon stops. */
   track(work: Promise<void>): void;

@@ -1,9 +1,10 @@
 // Carries a plan out: each action by its one executor, in the plan's order. What takes long is started and tracked,
 // never awaited; only the intents of launches are, so that the next tick sees them.
 
-import { unreachable } from '../domain/assert.ts';
 import { HostlerError, messageOf } from '../domain/error.ts';
-import type { Action, Plan } from '../domain/plan.ts';
+import type { PoolMemory } from '../domain/observation.ts';
+import type { Action, ActionKind, Plan } from '../domain/plan.ts';
+import type { Store } from '../ports/store.ts';
 import type { ActDeps } from './act-deps.ts';
 import { adoptInstance, matchMachine } from './actions/adopt.ts';
 import { endMachines, type LaunchesInFlight, launchMachines, send } from './actions/launch.ts';
@@ -22,83 +23,81 @@ export type Actor = {
   retireNow(ids: readonly string[], code: 'by-person' | 'cleanup'): number;
 };
 
+type Executors = { [K in ActionKind]: (action: Extract<Action, { kind: K }>) => void | Promise<void> };
+
+/** Ends a machine by policy; a boot that timed out leaves its console in the history first. */
+function retire(
+  deps: ActDeps,
+  provisions: ProvisionsUnderWay,
+  action: Extract<Action, { kind: 'retire' }>,
+): void {
+  const machine = deps.store.machine(action.machine);
+  if (machine === null) return;
+  provisions.get(machine.id)?.abort();
+  const isBoot = machine.phase === 'booting' || machine.phase === 'provisioning';
+  if (isBoot && action.reason.code === 'boot-timeout' && machine.instance !== null) {
+    const failure = machine.failure ?? `still ${machine.phase} after boot_timeout`;
+    deps.track(endFailedBoot(deps, machine.id, 'boot-timeout', failure));
+    return;
+  }
+  retireMachine(deps, machine.id, action.reason);
+}
+
+function forgetLaunch(
+  deps: ActDeps,
+  inFlight: LaunchesInFlight,
+  action: Extract<Action, { kind: 'forget-launch' }>,
+): void {
+  const launch = deps.store.launch(action.token);
+  if (launch === null || launch.state !== 'intended' || inFlight.has(action.token)) return;
+  if (action.reason.code === 'launched') return deps.store.putLaunch({ ...launch, state: 'launched' });
+  const message = 'no instance of this launch ever showed';
+  endMachines(deps, launch, 'lost', { kind: 'unknown', scope: 'call', code: action.reason.code, message });
+}
+
+function createExecutors(
+  deps: ActDeps,
+  inFlight: LaunchesInFlight,
+  provisions: ProvisionsUnderWay,
+): Executors {
+  return {
+    launch: (action) => launchMachines(deps, inFlight, action),
+    resend(action) {
+      const launch = deps.store.launch(action.token);
+      if (launch?.state === 'intended') send(deps, inFlight, launch);
+    },
+    'forget-launch': (action) => forgetLaunch(deps, inFlight, action),
+    match: (action) => matchMachine(deps, action.machine, action.instance),
+    provision: (action) => startProvision(deps, provisions, action.machine),
+    retire: (action) => retire(deps, provisions, action),
+    drain: (action) => drainMachine(deps, action.machine, action.reason),
+    bury(action) {
+      provisions.get(action.machine)?.abort();
+      buryMachine(deps, action.machine, action.reason);
+    },
+    // The rows are marked before the first wait, so the next tick does not ask twice.
+    terminate: (action) =>
+      deps.track(terminateMachines(deps, action.site, action.machines).finally(() => deps.nudge())),
+    adopt: (action) => adoptInstance(deps, action),
+    'end-orphan': (action) => deps.track(endOrphan(deps, action.site, action.instance, 'orphan')),
+  };
+}
+
 /** The executor of one daemon's plans. */
 export function createActor(deps: ActDeps): Actor {
   const { store } = deps;
   const inFlight: LaunchesInFlight = new Set();
   const provisions: ProvisionsUnderWay = new Map();
-
-  function retire(action: Extract<Action, { kind: 'retire' }>): void {
-    const machine = store.machine(action.machine);
-    if (machine === null) return;
-    provisions.get(machine.id)?.abort();
-    const failedBoot = machine.phase === 'booting' || machine.phase === 'provisioning';
-    if (failedBoot && action.reason.code === 'boot-timeout' && machine.instance !== null) {
-      deps.track(
-        endFailedBoot(
-          deps,
-          machine.id,
-          'boot-timeout',
-          machine.failure ?? `still ${machine.phase} after boot_timeout`,
-        ),
-      );
-      return;
-    }
-    retireMachine(deps, machine.id, action.reason);
-  }
-
-  async function one(action: Action): Promise<void> {
-    switch (action.kind) {
-      case 'launch':
-        return launchMachines(deps, inFlight, action);
-      case 'resend': {
-        const launch = store.launch(action.token);
-        if (launch !== null && launch.state === 'intended') send(deps, inFlight, launch);
-        return;
-      }
-      case 'forget-launch': {
-        const launch = store.launch(action.token);
-        if (launch === null || launch.state !== 'intended' || inFlight.has(action.token)) return;
-        if (action.reason.code === 'launched') return store.putLaunch({ ...launch, state: 'launched' });
-        endMachines(deps, launch, 'lost', {
-          kind: 'unknown',
-          scope: 'call',
-          code: action.reason.code,
-          message: 'no instance of this launch ever showed',
-        });
-        return;
-      }
-      case 'match':
-        return matchMachine(deps, action.machine, action.instance);
-      case 'provision':
-        return startProvision(deps, provisions, action.machine);
-      case 'retire':
-        return retire(action);
-      case 'drain':
-        return drainMachine(deps, action.machine, action.reason);
-      case 'bury':
-        provisions.get(action.machine)?.abort();
-        return buryMachine(deps, action.machine, action.reason);
-      case 'terminate':
-        // The rows are marked before the first wait, so the next tick does not ask twice.
-        deps.track(terminateMachines(deps, action.site, action.machines).finally(() => deps.nudge()));
-        return;
-      case 'adopt':
-        return adoptInstance(deps, action);
-      case 'end-orphan':
-        deps.track(endOrphan(deps, action.site, action.instance, 'orphan'));
-        return;
-      default:
-        unreachable(action);
-    }
-  }
+  const executors = createExecutors(deps, inFlight, provisions);
+  const execute = async <K extends ActionKind>(action: Extract<Action, { kind: K }>): Promise<void> =>
+    executors[action.kind as K](action);
 
   return {
     async act(plan) {
-      for (const memory of plan.memories) store.putMemory(memory);
+      for (const memory of plan.memories) putChanged(store, memory);
       for (const action of plan.actions) {
         try {
-          await one(action);
+          await execute(action);
         } catch (error) {
           // One action's trouble must not keep the others from happening; the next plan sees what is still to do.
           const code = error instanceof HostlerError ? error.code : 'internal';
@@ -115,4 +114,10 @@ export function createActor(deps: ActDeps): Actor {
       return done.length;
     },
   };
+}
+
+/** A quiet pool writes nothing: only a memory that differs goes to disk. */
+function putChanged(store: Store, memory: PoolMemory): void {
+  const known = store.memory(memory.pool);
+  if (known === null || JSON.stringify(known) !== JSON.stringify(memory)) store.putMemory(memory);
 }

@@ -77,14 +77,17 @@ export function createLoop(deps: LoopDeps): Loop {
     return plan;
   }
 
+  /** How long the burst of creates that is coming in should still be waited for; 0 = it is over, or there is none. */
+  function burstLeft(): DurationMs {
+    if (firstDemandAt === null) return 0;
+    const until = Math.min(lastDemandAt + BURST_QUIET_MS, firstDemandAt + BURST_WAIT_MS);
+    return Math.max(0, until - clock.monotonic());
+  }
+
   /** A burst of creates becomes one launch: wait until it is quiet, or long enough. */
   async function awaitBurst(signal: AbortSignal): Promise<void> {
-    while (firstDemandAt !== null && !signal.aborted) {
-      const now = clock.monotonic();
-      const until = Math.min(lastDemandAt + BURST_QUIET_MS, firstDemandAt + BURST_WAIT_MS);
-      if (now >= until) break;
-      await clock.sleep(until - now, signal);
-    }
+    for (let left = burstLeft(); left > 0 && !signal.aborted; left = burstLeft())
+      await clock.sleep(left, signal);
     firstDemandAt = null;
   }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from '../service/current-config.ts';
+import { freshMemory } from '../service/pool-memory.ts';
 import type { Resolver } from './resolver.ts';
 import type { Sightings } from './sightings.ts';
 
@@ -24,11 +25,6 @@ type ObserveDeps = {
   resolver: Resolver;
   manager: string;
 };
-
-/** A pool that nobody has touched yet. */
-export function freshMemory(pool: string): PoolMemory {
-  return { pool, reserve: 0, reserveAt: 0, paused: false, draining: false };
-}
 
 /** 90th percentile of the boots seen, or a guess before the first. */
 export function bootP90(boots: readonly DurationMs[]): DurationMs {

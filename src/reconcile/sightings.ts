@@ -3,7 +3,7 @@
 // Trap: a failed listing keeps the last good view and says so; it is never read as "no instances".
 import type { CloudSite } from '../domain/config.ts';
 import { messageOf } from '../domain/error.ts';
-import { type Instance, TAG } from '../domain/instance.ts';
+import type { Instance } from '../domain/instance.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { Source } from '../domain/observation.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
@@ -46,6 +46,21 @@ function isInTransit(machine: Machine): boolean {
   return machine.phase === 'requested' || (machine.phase === 'booting' && machine.address === null);
 }
 
+/** Runs each kind of work once at a time; failures are the view's, not the caller's. */
+function createStarter(ended: () => void): (key: string, work: () => Promise<unknown>) => void {
+  const underWay = new Set<string>();
+  return (key, work) => {
+    if (underWay.has(key)) return;
+    underWay.add(key);
+    void work()
+      .catch(() => undefined)
+      .finally(() => {
+        underWay.delete(key);
+        ended();
+      });
+  };
+}
+
 /** Views of all sites, empty at first. */
 export function createSightings(
   deps: { cloud: Cloud; clock: Clock; owner(): string; changed(): void },
@@ -53,7 +68,9 @@ export function createSightings(
 ): Sightings {
   const { cloud, clock } = deps;
   const views = new Map<string, View>();
-  const underWay = new Set<string>();
+  const start = createStarter(() => {
+    if (!stop.aborted) deps.changed();
+  });
   const viewOf = (site: string): View => {
     const known = views.get(site);
     if (known !== undefined) return known;
@@ -101,17 +118,6 @@ export function createSightings(
     }
   }
 
-  function start(key: string, work: () => Promise<unknown>): void {
-    if (underWay.has(key)) return;
-    underWay.add(key);
-    void work()
-      .catch(() => undefined)
-      .finally(() => {
-        underWay.delete(key);
-        if (!stop.aborted) deps.changed();
-      });
-  }
-
   return {
     sweep,
     view(site) {
@@ -139,9 +145,4 @@ export function createSightings(
       for (const instance of instances) view.byId.set(instance.id, instance);
     },
   };
-}
-
-/** The launch token of an instance, from its tag. */
-export function launchOf(instance: Instance): string | null {
-  return instance.tags[TAG.launch] ?? null;
 }

@@ -49,6 +49,8 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
     commit: (name) =>
       store.transaction(() => {
         const lease = store.lease(name);
+        // A door whose connection broke after the commit was stored asks again.
+        if (lease?.state === 'held') return lease;
         if (lease === null || lease.state !== 'granted' || lease.machine === null)
           throw new HostlerError('lease-gone', `the lease ${name} was taken back`);
         const next: Lease = { ...lease, state: 'held', heldAt: clock.now() };

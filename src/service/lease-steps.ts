@@ -42,5 +42,5 @@ export function afterLease(machine: Machine, lease: Lease, maxBuilds: number, no
   const builds = machine.builds + Math.max(lease.jobs.length, lease.urlAt === null ? 0 : 1);
   const idleSince = used ? (lease.containersAt ?? now) : machine.idleSince;
   const ending = machine.ending ?? (maxBuilds > 0 && builds >= maxBuilds ? 'max-builds' : null);
-  return { ...machine, lease: null, builds, idleSince, ending, cleaning: used };
+  return { ...machine, lease: null, builds, idleSince, ending, cleaning: used && machine.phase === 'leased' };
 }

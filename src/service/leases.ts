@@ -119,9 +119,10 @@ async function closed(context: Context, name: string, connection: LeaseConnectio
     if (await runnerStore.stands(lease.store, name)) return;
     const releases = await runnerStore.releases(lease.store);
     if (releases.some((release) => release.name === name)) return;
-    await runnerStore.remove(lease.store, name);
   }
   end(context, name, 'lease-dropped');
+  // A door killed after its grant leaves a half-made folder with a client key in it.
+  await runnerStore.remove(lease.store, name).catch(() => undefined);
 }
 
 /** What stands under that name already: a lease to go on with after a restart, nothing, or a refusal. */

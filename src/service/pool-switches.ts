@@ -1,10 +1,10 @@
 // What a person switches: pause (nothing is launched or retired), drain (no new leases, idle machines end), resume.
 // Stored, so that a restart keeps it.
 import { HostlerError } from '../domain/error.ts';
-import type { PoolMemory } from '../domain/observation.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from './current-config.ts';
 import type { Journal } from './journal.ts';
+import { freshMemory } from './pool-memory.ts';
 
 export type Switch = 'pause' | 'resume' | 'drain';
 
@@ -26,13 +26,7 @@ export function switchPools(
   }
   const changed = pool === null ? ids : [pool];
   for (const id of changed) {
-    const old: PoolMemory = deps.store.memory(id) ?? {
-      pool: id,
-      reserve: 0,
-      reserveAt: 0,
-      paused: false,
-      draining: false,
-    };
+    const old = deps.store.memory(id) ?? freshMemory(id);
     deps.store.putMemory({ ...old, paused: what === 'pause', draining: what === 'drain' });
     deps.journal({ code: what === 'drain' ? 'draining-pool' : 'paused', pool: id, text: texts[what] });
   }

@@ -7,7 +7,7 @@ import { type MachinePhase, machinePhases } from '../domain/machine.ts';
 import type { PoolMemory } from '../domain/observation.ts';
 import type { Rest } from '../domain/outcome.ts';
 import type { Event, PoolSize } from '../domain/plan.ts';
-import { type EpochMs, SECOND_MS } from '../domain/units.ts';
+import type { EpochMs } from '../domain/units.ts';
 import { nextChangeAt, policyAt } from '../planner/schedule.ts';
 
 /** ISO 8601 in UTC. */
@@ -105,9 +105,4 @@ export function poolReply({ spec, memory, machines, rests, size, now }: PoolPart
     size,
     rests: restsOf(spec, rests, now),
   };
-}
-
-/** Whole seconds between two moments, or null. */
-export function ageSeconds(at: EpochMs | null, now: EpochMs): number | null {
-  return at === null ? null : Math.round((now - at) / SECOND_MS);
 }

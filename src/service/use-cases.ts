@@ -21,6 +21,7 @@ import type { CurrentConfig } from './current-config.ts';
 import type { LeaseConnection } from './door-connections.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
+import { freshMemory } from './pool-memory.ts';
 import { type Switch, switchPools } from './pool-switches.ts';
 import { eventReply, isoTime, leaseReply, machineReply, poolReply } from './replies.ts';
 import type { WaitingLine } from './waiting-line.ts';
@@ -81,70 +82,57 @@ function describeAction(action: Action): string {
   return `${action.kind} ${what} ${describeReason(action.reason)}`.replaceAll('  ', ' ');
 }
 
-/** The use cases of one daemon. */
-export function createUseCases(deps: UseCaseDeps): UseCases {
-  const { store, config, clock, leases, line } = deps;
-  const found = (id: string): Machine => {
-    const machine =
-      store.machine(id) ??
-      store.machines().find((other) => other.instance === id || other.lease === id) ??
-      null;
-    if (machine === null) throw new HostlerError('not-found', `no machine, instance or lease is named ${id}`);
-    return machine;
-  };
+type ReadCases = Pick<
+  UseCases,
+  'leases' | 'lease' | 'machines' | 'machine' | 'pools' | 'plan' | 'events' | 'config' | 'status'
+>;
 
-  function pools(): PoolReply[] {
-    const [now, machines, rests, plan] = [clock.now(), store.machines(), store.rests(), deps.lastPlan()];
-    return config.get().pools.map((spec) => {
-      const memory = store.memory(spec.id) ?? {
-        pool: spec.id,
-        reserve: 0,
-        reserveAt: 0,
-        paused: false,
-        draining: false,
-      };
-      const size = plan?.pools.find((pool) => pool.pool === spec.id) ?? null;
-      return poolReply({ spec, memory, machines, rests, size, now });
-    });
-  }
+/** A machine by its id, its instance or its lease. */
+function findMachine({ store }: UseCaseDeps, id: string): Machine {
+  const known = store.machine(id);
+  const machine =
+    known ?? store.machines().find((other) => other.instance === id || other.lease === id) ?? null;
+  if (machine === null) throw new HostlerError('not-found', `no machine, instance or lease is named ${id}`);
+  return machine;
+}
 
-  function retire(id: string, force: boolean): string {
-    const machine = found(id);
-    if (machine.lease !== null) {
-      if (!force) {
-        throw new HostlerError(
-          'machine-busy',
-          `${machine.id} is leased to ${machine.lease}; retire it with --force, or let it end with its lease`,
-        );
-      }
-      leases.end(machine.lease, 'by-person');
-    }
-    const current = store.machine(machine.id);
-    if (current?.cleaning === true) store.putMachine({ ...current, ending: 'by-person' });
-    else deps.retireNow([machine.id], 'by-person');
-    deps.nudge();
-    return `${machine.id} ends`;
-  }
+function poolReplies({ store, config, clock, lastPlan }: UseCaseDeps): PoolReply[] {
+  const [now, machines, rests, plan] = [clock.now(), store.machines(), store.rests(), lastPlan()];
+  return config.get().pools.map((spec) => {
+    const memory = store.memory(spec.id) ?? freshMemory(spec.id);
+    const size = plan?.pools.find((pool) => pool.pool === spec.id) ?? null;
+    return poolReply({ spec, memory, machines, rests, size, now });
+  });
+}
 
-  async function endLease(name: string, byPerson: boolean): Promise<string> {
-    const machine = store.lease(name)?.machine ?? null;
-    if (!leases.end(name, byPerson ? 'by-person' : 'lease-ended')) {
-      throw new HostlerError('not-found', `no lease is named ${name}`);
-    }
-    if (byPerson && machine !== null) retire(machine, false);
-    return `${name} is given back`;
-  }
-
+function planReply(plan: Plan | null): PlanReply {
+  if (plan === null) return { at: null, wake_at: null, pools: [], actions: [] };
   return {
-    retire,
-    endLease,
-    pools,
-    assertOpen() {
-      if (deps.isStopping())
-        throw new HostlerError('daemon-stopping', 'the daemon is stopping; ask again when it is back');
-    },
-    openLease: (request, connection) => leases.open(request, connection),
-    commitLease: (name) => leases.commit(name),
+    at: isoTime(plan.at),
+    wake_at: isoTime(plan.wakeAt),
+    pools: plan.pools.map((size) => ({ ...size, lines: size.reasons.map(describeReason) })),
+    actions: plan.actions.map(describeAction),
+  };
+}
+
+function statusReply(deps: UseCaseDeps): StatusReply {
+  const { loadedAt, error } = deps.config.state();
+  const { settings, files, warnings } = deps.config.get();
+  return {
+    ...deps.process(),
+    owner: settings.owner,
+    config_files: files,
+    config_loaded: isoTime(loadedAt),
+    config_error: error,
+    warnings,
+    pools: poolReplies(deps),
+    waiting: deps.line.size(),
+  };
+}
+
+function readCases(deps: UseCaseDeps): ReadCases {
+  const { store, config, clock, line } = deps;
+  return {
     leases: () => store.leases().map((lease) => leaseReply(lease, line.place(lease.name), clock.now())),
     lease(name) {
       const lease = store.lease(name);
@@ -157,39 +145,53 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
         .filter((machine) => machine.phase !== 'gone')
         .map(machineReply),
     machine(id) {
-      const machine = found(id);
-      return {
-        machine: machineReply(machine),
-        events: store.events({ machine: machine.id, limit: MACHINE_EVENTS }).map(eventReply),
-      };
+      const machine = findMachine(deps, id);
+      const events = store.events({ machine: machine.id, limit: MACHINE_EVENTS }).map(eventReply);
+      return { machine: machineReply(machine), events };
     },
-    switchPool: (what, pool) => switchPools(deps, what, pool),
-    plan() {
-      const plan = deps.lastPlan();
-      if (plan === null) return { at: null, wake_at: null, pools: [], actions: [] };
-      return {
-        at: isoTime(plan.at),
-        wake_at: isoTime(plan.wakeAt),
-        pools: plan.pools.map((size) => ({ ...size, lines: size.reasons.map(describeReason) })),
-        actions: plan.actions.map(describeAction),
-      };
-    },
+    pools: () => poolReplies(deps),
+    plan: () => planReply(deps.lastPlan()),
     events: (query) => store.events(query).map(eventReply),
     config: () => ({ values: config.get().values, warnings: config.get().warnings }),
-    status() {
-      const { loadedAt, error } = config.state();
-      const { settings, files, warnings } = config.get();
-      return {
-        ...deps.process(),
-        owner: settings.owner,
-        config_files: files,
-        config_loaded: isoTime(loadedAt),
-        config_error: error,
-        warnings,
-        pools: pools(),
-        waiting: line.size(),
-      };
+    status: () => statusReply(deps),
+  };
+}
+
+/** The use cases of one daemon. */
+export function createUseCases(deps: UseCaseDeps): UseCases {
+  const { store, leases } = deps;
+
+  function retire(id: string, force: boolean): string {
+    const machine = findMachine(deps, id);
+    if (machine.lease !== null && !force) {
+      const cure = 'retire it with --force, or let it end with its lease';
+      throw new HostlerError('machine-busy', `${machine.id} is leased to ${machine.lease}; ${cure}`);
+    }
+    if (machine.lease !== null) leases.end(machine.lease, 'by-person');
+    const current = store.machine(machine.id);
+    if (current?.cleaning === true) store.putMachine({ ...current, ending: 'by-person' });
+    else deps.retireNow([machine.id], 'by-person');
+    deps.nudge();
+    return `${machine.id} ends`;
+  }
+
+  return {
+    ...readCases(deps),
+    retire,
+    assertOpen() {
+      if (deps.isStopping())
+        throw new HostlerError('daemon-stopping', 'the daemon is stopping; ask again when it is back');
     },
+    openLease: (request, connection) => leases.open(request, connection),
+    commitLease: (name) => leases.commit(name),
+    async endLease(name, byPerson) {
+      const machine = store.lease(name)?.machine ?? null;
+      if (!leases.end(name, byPerson ? 'by-person' : 'lease-ended'))
+        throw new HostlerError('not-found', `no lease is named ${name}`);
+      if (byPerson && machine !== null) retire(machine, false);
+      return `${name} is given back`;
+    },
+    switchPool: (what, pool) => switchPools(deps, what, pool),
     reload: () => deps.reload(),
     cleanup: (allManagers) => deps.cleanup(allManagers),
   };

@@ -16,6 +16,8 @@ import type { Store } from '../../ports/store.ts';
 const EVENTS_KEPT = 50_000;
 /** Old events are cut every so many new ones: a delete for each would double the writes. */
 const EVENTS_CUT_EVERY = 500;
+/** Events written together at the latest; the daemon flushes once a second. */
+const EVENTS_TOGETHER = 200;
 /** Boots kept a pool: enough for a steady 90th percentile, few enough to follow a change of AMI. */
 const BOOTS_KEPT = 50;
 
@@ -68,32 +70,40 @@ function eventOf(row: Record<string, unknown>): Event {
   };
 }
 
-/** The history and the boots: append-only, read from disk. */
-function history(database: DatabaseSync): Pick<Store, 'addEvent' | 'events' | 'boots' | 'addBoot'> {
-  const addEvent = database.prepare(
-    'insert into events (at, code, pool, machine, lease, text, detail) values (?, ?, ?, ?, ?, ?, ?)',
+/** The history and the boots: append-only, read from disk. Events are written a few at a time: one sync each would cost more than what they tell of. */
+function history(database: DatabaseSync): Pick<Store, 'flush' | 'addEvent' | 'events' | 'boots' | 'addBoot'> {
+  const insert = database.prepare(
+    'insert into events (seq, at, code, pool, machine, lease, text, detail) values (?, ?, ?, ?, ?, ?, ?, ?)',
   );
+  const last = database.prepare('select seq from sqlite_sequence where name = ?').get('events');
+  let seq = Number(last?.['seq'] ?? 0);
+  let pending: Event[] = [];
   const cut = database.prepare('delete from events where seq <= ?');
   const addBoot = database.prepare('insert into boots (pool, ms) values (?, ?)');
   const cutBoots = database.prepare(
     'delete from boots where pool = ? and seq not in (select seq from boots where pool = ? order by seq desc limit ?)',
   );
+  function flush(): void {
+    if (pending.length === 0) return;
+    const events = pending;
+    pending = [];
+    const own = !database.isTransaction;
+    if (own) database.exec('begin immediate');
+    for (const { seq: number, at, code, pool, machine, lease, text, detail } of events)
+      insert.run(number, at, code, pool, machine, lease, text, JSON.stringify(detail));
+    if (seq % EVENTS_CUT_EVERY < events.length) cut.run(seq - EVENTS_KEPT);
+    if (own) database.exec('commit');
+  }
+
   return {
+    flush,
     addEvent(event) {
-      const result = addEvent.run(
-        event.at,
-        event.code,
-        event.pool,
-        event.machine,
-        event.lease,
-        event.text,
-        JSON.stringify(event.detail),
-      );
-      const seq = Number(result.lastInsertRowid);
-      if (seq % EVENTS_CUT_EVERY === 0) cut.run(seq - EVENTS_KEPT);
+      pending.push({ ...event, seq: ++seq });
+      if (pending.length >= EVENTS_TOGETHER) flush();
       return seq;
     },
     events({ after, limit, pool, machine, lease }) {
+      flush();
       const filters = (
         [
           ['pool', pool],
@@ -143,6 +153,7 @@ export function createStore(database: DatabaseSync): Store {
     fact: database.prepare('select value from facts where name = ?'),
     putFact: database.prepare('insert or replace into facts (name, value) values (?, ?)'),
   };
+  const past = history(database);
   let depth = 0;
 
   function transaction<T>(work: () => T): T {
@@ -163,7 +174,7 @@ export function createStore(database: DatabaseSync): Store {
   }
 
   return {
-    ...history(database),
+    ...past,
     transaction,
     machines: () => [...machines.all.values()],
     machine: (id) => machines.all.get(id) ?? null,
@@ -200,6 +211,9 @@ export function createStore(database: DatabaseSync): Store {
       return row === undefined ? null : String(row['value']);
     },
     putFact: (name, value) => void statement.putFact.run(name, value),
-    close: () => database.close(),
+    close() {
+      past.flush();
+      database.close();
+    },
   };
 }

@@ -78,6 +78,7 @@ export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
     text: describeReason(reason),
     detail: { instance: after.instance },
   });
+  if (before.lease !== null) deps.loseHost(before.lease, describeReason(reason));
 }
 
 /** One batch of terminations for one site; what fails is asked again by a later plan. */
