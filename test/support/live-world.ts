@@ -11,6 +11,7 @@ import { type Client, createClient } from '../../src/contract/client.ts';
 import { type RunningDaemon, startDaemon } from '../../src/daemon.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/start-emulator.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { Gate } from './ec2-gate.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -31,6 +32,8 @@ export type WorldOptions = {
   text?: (at: { endpoint: string; sshPort: number }) => string;
   /** Given, the daemon runs in this process on that clock instead of as a child process. */
   clock?: Clock;
+  /** Stands between hostler and the emulated cloud. */
+  gate?: Gate;
   /** Text of hostler's own file, `{runner}` standing for the runner's file; default: none, the runner's file is named. */
   own?: string;
   env?: Readonly<Record<string, string>>;
@@ -123,7 +126,8 @@ ${options.periods ?? ''}
 `;
 }
 
-function run(
+/** Runs a command to its end, or until the test kills it. */
+export function run(
   command: string,
   args: readonly string[],
   env: Record<string, string>,
@@ -175,7 +179,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
 
   function writeConfig(changes: Partial<WorldOptions>): void {
     current = { ...current, ...changes };
-    writeFileSync(configFile, configText(emulator, current), { mode: 0o600 });
+    const endpoint = options.gate?.before(emulator.endpoint) ?? emulator.endpoint;
+    const text = configText({ endpoint, sshPort: emulator.sshPort }, current);
+    writeFileSync(configFile, text, { mode: 0o600 });
     if (current.own !== undefined) writeFileSync(ownFile, current.own.replaceAll('{runner}', configFile));
   }
   writeConfig({});
@@ -265,6 +271,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
     async close() {
       await stop();
       client.close();
+      await options.gate?.close();
       await emulator.close();
       rmSync(folder, { recursive: true, force: true });
     },
