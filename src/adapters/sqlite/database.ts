@@ -49,7 +49,7 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     if (path !== ':memory:') chmodSync(path, 0o600);
-    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;');
+    database.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on;');
     migrate(database);
     return database;
   } catch (error) {

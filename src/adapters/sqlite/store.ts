@@ -1,5 +1,6 @@
 // The store port on SQLite. One process writes, so every table but the events is also held in memory: a tick over
-// 10,000 machines reads no disk. Writes go through at once, in WAL mode with synchronous=FULL.
+// 10,000 machines reads no disk. Writes go through at once, in WAL mode: transactions (intents, leases) wait for the disk,
+// single rows (how far a boot is) survive a crash of the process and are learned again after a power loss.
 // Trap: after a failed transaction the memory is read again from disk; nothing may keep a map across `transaction`.
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Launch } from '../../domain/launch.ts';
@@ -158,7 +159,7 @@ export function createStore(database: DatabaseSync): Store {
 
   function transaction<T>(work: () => T): T {
     if (depth > 0) return work();
-    database.exec('begin immediate');
+    database.exec('pragma synchronous = full; begin immediate');
     depth = 1;
     try {
       const result = work();
@@ -170,6 +171,7 @@ export function createStore(database: DatabaseSync): Store {
       throw error;
     } finally {
       depth = 0;
+      database.exec('pragma synchronous = normal');
     }
   }
 
