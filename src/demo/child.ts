@@ -118,7 +118,8 @@ export function startGuard(folder: string): Guard {
   guard.stdin.on('error', () => undefined);
   guard.unref();
   return {
-    watch: (pid) => void guard.stdin.write(`pid ${pid}\n`),
+    // 0 = it did not start; to `kill` it would mean the guard's own group.
+    watch: (pid) => void (pid > 0 && guard.stdin.write(`pid ${pid}\n`)),
     dismiss: () => void guard.stdin.end('done\n'),
   };
 }

@@ -13,7 +13,7 @@ export type JobRecord = {
   claimedAt: EpochMs | null;
   /** Its own `create` was started; stays null when an idle machine was there. */
   createAt: EpochMs | null;
-  /** It has a Docker host: `docker-machine url` has answered. */
+  /** It has a Docker host: `docker-machine` has told its URL and its certificates. */
   handedAt: EpochMs | null;
   /** Its container runs. */
   startedAt: EpochMs | null;

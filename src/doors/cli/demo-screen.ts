@@ -103,6 +103,11 @@ function jobTable(jobs: readonly JobSummary[], paint: Paint): string[] {
 
 /** The table of all jobs and the headline figures with their budgets. */
 export function drawSummary(summary: DemoSummary, paint: Paint): string[] {
+  return [...jobTable(summary.jobs, paint), '', ...drawFigures(summary, paint)];
+}
+
+/** The headline figures with their budgets. */
+export function drawFigures(summary: DemoSummary, paint: Paint): string[] {
   const verdict = (what: string, unit: string): string => {
     const found = summary.budgets.find((budget) => budget.what === what);
     if (found === undefined) return '';
@@ -113,8 +118,6 @@ export function drawSummary(summary: DemoSummary, paint: Paint): string[] {
   const last = summary.last_handover_s === null ? 'none' : `${summary.last_handover_s.toFixed(1)} s`;
   const calls = Object.entries(summary.ec2_calls_by_action).map(([action, count]) => `${action} ${count}`);
   return [
-    ...jobTable(summary.jobs, paint),
-    '',
     `jobs      ${summary.jobs_done} of ${summary.jobs_total} done`,
     ...(first === ''
       ? []
@@ -126,6 +129,8 @@ export function drawSummary(summary: DemoSummary, paint: Paint): string[] {
     `EC2       ${summary.ec2_calls} calls ${verdict('ec2_calls', '')}: ${calls.join(', ')}`,
     ...(summary.leaked === null
       ? []
-      : [`left      ${summary.leaked} instances ${verdict('leaked', '')}`.trimEnd()]),
+      : [
+          `left      ${summary.leaked === 0 ? paint.green('nothing') : paint.red(`${summary.leaked} instances`)}`,
+        ]),
   ];
 }

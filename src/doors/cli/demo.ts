@@ -7,7 +7,7 @@ import type { Demo, DemoOptions } from '../../demo/demo.ts';
 import type { DemoSummary } from '../../demo/summary.ts';
 import { HostlerError } from '../../domain/error.ts';
 import { printJson, printLines } from './daemon-call.ts';
-import { drawLine, drawLive, drawSummary } from './demo-screen.ts';
+import { drawFigures, drawLine, drawLive, drawSummary } from './demo-screen.ts';
 import type { CliIo } from './io.ts';
 import { createPaint } from './paint.ts';
 
@@ -26,6 +26,8 @@ type Flags = {
 /** Milliseconds between looks on a terminal, and between plain lines. */
 const DRAW_EVERY_MS = 250;
 const LINE_EVERY_MS = 1_000;
+/** npm passes a terminal's Ctrl-C on to a process that has had it already: what follows this soon is the same one. */
+const ECHO_MS = 500;
 /** What a shell gives after Ctrl-C. */
 const INTERRUPTED = 130;
 
@@ -45,10 +47,12 @@ function readWay(text: string): DemoWay {
 }
 
 /** Aborts at the first signal; the second calls `hard`. Gives the end of listening. */
-function listenForSignals(stop: AbortController, hard: () => void): () => void {
+function listenForSignals(stop: AbortController, io: CliIo, hard: () => void): () => void {
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  let firstAt: number | null = null;
   const heard = (): void => {
-    if (stop.signal.aborted) hard();
+    firstAt ??= io.now();
+    if (io.now() - firstAt > ECHO_MS) hard();
     stop.abort();
   };
   for (const name of names) process.on(name, heard);
@@ -169,7 +173,7 @@ async function play(flags: Flags, io: CliIo): Promise<void> {
   const options: DemoOptions = { jobs, idle, bootS, jobS, maxBuilds, idleTimeS, way };
   const stop = new AbortController();
   const begun: { demo?: Demo } = {};
-  const deaf = listenForSignals(stop, () => {
+  const deaf = listenForSignals(stop, io, () => {
     void (begun.demo?.close(true) ?? Promise.resolve()).finally(() => process.exit(INTERRUPTED));
   });
   const show = createShow(io, flags);
@@ -180,10 +184,12 @@ async function play(flags: Flags, io: CliIo): Promise<void> {
     const summary = await runDemo(demo, flags, { show, io, signal: stop.signal });
     show.end();
     if (flags.json === true) printJson(io, summary, 'line');
-    else printLines(io, ['', ...drawSummary(summary, createPaint(io))]);
+    else if (flags.exit === true) printLines(io, ['', ...drawSummary(summary, createPaint(io))]);
+    else printLines(io, ['', ...drawFigures(summary, createPaint(io))]);
     judge(summary);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
+    show.remark(['interrupted: everything of the demo is removed']);
     process.exitCode = INTERRUPTED;
   } finally {
     show.end();
