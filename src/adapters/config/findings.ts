@@ -1,12 +1,15 @@
 // Collects everything that is wrong or odd in one pass, so that one run of `check` shows it all.
 // Must not throw: reading goes on with a default after an error, and the caller decides at the end.
-// Trap: messages are shown as they are, so no value of a secret key may get into one.
+// Trap: messages are shown as they are. A slip of the pen can make a secret part of any other value or key, so what
+// looks like one in the text of a file is cut out of every finding.
 import type { ConfigIssue } from '../../domain/config.ts';
 
 /** Where a finding belongs. */
 export type Spot = { where: string | null; key: string | null };
 
 export type Findings = {
+  /** Cuts these texts out of every finding from now on. */
+  hide(secrets: readonly string[]): void;
   error(code: string, message: string, spot?: Partial<Spot>, pool?: string): void;
   warn(code: string, message: string, spot?: Partial<Spot>, pool?: string): void;
   all(): readonly ConfigIssue[];
@@ -19,6 +22,9 @@ const MAX_FINDINGS = 500;
 /** An empty collection. The same finding twice is kept once. */
 export function createFindings(): Findings {
   const issues: ConfigIssue[] = [];
+  const hidden = new Set<string>();
+  const clean = (text: string): string =>
+    [...hidden].reduce((rest, secret) => rest.replaceAll(secret, '[hidden]'), text);
   const add = (issue: ConfigIssue): void => {
     const known = issues.some(
       (each) => each.message === issue.message && each.where === issue.where && each.key === issue.key,
@@ -31,12 +37,15 @@ export function createFindings(): Findings {
       add({
         severity,
         code,
-        message: message.replaceAll(/\s*[\r\n]+\s*/g, ' '),
+        message: clean(message.replaceAll(/\s*[\r\n]+\s*/g, ' ')),
         where: spot.where ?? null,
-        key: spot.key ?? null,
+        key: spot.key ? clean(spot.key) : null,
         pool,
       });
   return {
+    hide: (secrets) => {
+      for (const secret of secrets) hidden.add(secret);
+    },
     error: finding('error'),
     warn: finding('warning'),
     all: () => [
@@ -45,6 +54,18 @@ export function createFindings(): Findings {
     ],
     hasErrors: () => issues.some(({ severity }) => severity === 'error'),
   };
+}
+
+/** What stands behind a word for a secret, wherever it stands: at least eight characters up to a blank, quote or comma. */
+const secretText = /(?:secret|session|access|token|password)[^\n=:]{0,20}[=:]\s*["']?([^\s"',\]]{8,})/gi;
+
+/** Words that stand there and are none. */
+const plainWords: readonly string[] = ['required', 'optional'];
+
+/** Texts in a file that look like secrets. */
+export function secretsIn(text: string): string[] {
+  const found = [...text.matchAll(secretText)].map(([, secret]) => secret ?? '');
+  return found.filter((secret) => secret !== '' && !plainWords.includes(secret));
 }
 
 /** A value as a message quotes it: short, on one line. */

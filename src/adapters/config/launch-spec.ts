@@ -140,7 +140,7 @@ async function readUserData(scope: LaunchScope, options: MachineOptions): Promis
 
 function readMetadata(scope: LaunchScope, options: MachineOptions, hasProfile: boolean) {
   const tokens = options.text('amazonec2-metadata-token');
-  if (tokens !== null && tokens !== 'required' && tokens !== 'optional') {
+  if (tokens !== null && !['', 'required', 'optional'].includes(tokens)) {
     wrong(scope, options, 'amazonec2-metadata-token', `must be required or optional, is ${shown(tokens)}`);
   }
   // With a profile jobs in containers fetch their role's keys: one hop more than the host itself.

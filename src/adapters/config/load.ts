@@ -8,7 +8,7 @@ import { type ErrorCode, HostlerError } from '../../domain/error.ts';
 import { readDaemonSettings } from './daemon-settings.ts';
 import { checkEnvironmentNames } from './environment-names.ts';
 import { absolute } from './expand.ts';
-import { createFindings, shown } from './findings.ts';
+import { createFindings, secretsIn, shown } from './findings.ts';
 import { environmentLayer, type Layer, pick, record } from './layer.ts';
 import { hint, nearest } from './nearest.ts';
 import { daemonDefaults, daemonKeys, daemonVariable } from './own-keys.ts';
@@ -40,7 +40,9 @@ async function readDocument(
     reading.findings.error(code, `the configuration ${read.problem}`, { where: path });
     return null;
   }
-  const doc = readToml(path, read.bytes.toString('utf8'));
+  const text = read.bytes.toString('utf8');
+  reading.findings.hide(secretsIn(text));
+  const doc = readToml(path, text);
   if ('value' in doc) return doc;
   reading.findings.error(doc.code, doc.message, { where: doc.where });
   return null;

@@ -45,7 +45,9 @@ function splitOption(scope: Scope, option: WrittenOption): { name: string; value
   }
   const rule = optionTable[name];
   if (!rule) {
-    const said = `unknown option ${shown(name)}, on which docker-machine's create fails${hint(name, optionNames)}`;
+    // What follows the name may be a secret behind a misspelt one.
+    const [start = ''] = /^[a-z0-9-]*/.exec(name) ?? [];
+    const said = `unknown option ${shown(start === name ? name : `${start}…`)}, on which docker-machine's create fails${hint(name, optionNames)}`;
     findings.warn('option-unknown', said, option.spot, scope.pool);
     return null;
   }
