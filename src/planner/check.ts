@@ -207,9 +207,9 @@ function checkBudgets({ seen, plan, launches, say }: Case): void {
     const again = seen.launches.filter(
       (launch) => launch.site === site && resent.includes(launch.token),
     ).length;
-    if (own.length + again > budget.launches)
+    if (own.length + again > Math.max(0, budget.launches))
       say(`more launch calls at ${site} than its budget of ${budget.launches}`);
-    if (ordered(own) > budget.instances)
+    if (ordered(own) > Math.max(0, budget.instances))
       say(`more instances at ${site} than its budget of ${budget.instances}`);
     const isForIdle = own.some((launch) => launch.for === 'idle');
     if (isForIdle && own.length + again > budget.launches - KEPT_FOR_DEMAND)

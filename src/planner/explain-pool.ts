@@ -12,13 +12,16 @@ function place(code: ReasonCode): number {
 }
 
 /** What is true of the pool whether or not anything was held back by it. */
-function noteState(draft: Draft, { pool, cut, missing, counts }: Sizing): void {
+function noteState(draft: Draft, { pool, cut, missing, counts, unbounded, wanted }: Sizing): void {
+  const { limit } = pool.spec;
+  const isBounded = limit > 0 && unbounded > limit && wanted === limit;
+  if (isBounded) note(pool, 'limit', { limit, beyond_limit: unbounded - limit });
   if (pool.memory.paused) note(pool, 'paused');
   if (pool.memory.draining) note(pool, 'draining-pool');
   if (cut > 0) note(pool, 'concurrent', { held_back: cut, concurrent: draft.seen.concurrent });
   const source = draft.seen.instances.get(pool.spec.launch.site.key);
   if (source?.kind !== 'fresh') note(pool, 'stale-instances', { why: source?.why ?? 'not listed' });
-  if (missing === 0) note(pool, 'enough', { have: counts.supply });
+  if (missing === 0 && !isBounded) note(pool, 'enough', { have: counts.supply });
 }
 
 /** The pool's numbers, as they stood before this tick's launches, with every reason noted on the way. */

@@ -22,6 +22,8 @@ export type Sizing = {
   demandBy: readonly Lease[];
   /** Creates beyond what `concurrent` lets run. */
   cut: number;
+  /** What would be wanted without `limit`. */
+  unbounded: number;
   /** Bounded by `limit`. */
   wanted: number;
   missing: number;
@@ -104,12 +106,12 @@ export function sizePools(draft: Draft): Sizing[] {
     const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
     const wantIdle = idle.own + reserve;
     const { busy, held, supply } = counts;
-    const wanted = pool.memory.draining
-      ? busy
-      : wantedOf({ busy, held, demand, wantIdle, fill, limit: pool.spec.limit });
+    const sum = { busy, held, demand, wantIdle, fill };
+    const unbounded = wantedOf({ ...sum, limit: 0 });
+    const wanted = pool.memory.draining ? busy : wantedOf({ ...sum, limit: pool.spec.limit });
     const missing = Math.max(0, wanted - supply);
     const beyond = Math.max(0, supply - wanted);
     const cut = leases.length - demandBy.length;
-    return { ...claim, wantIdle, pending, demand, demandBy, cut, wanted, missing, beyond };
+    return { ...claim, wantIdle, pending, demand, demandBy, cut, unbounded, wanted, missing, beyond };
   });
 }
