@@ -29,6 +29,7 @@ import { type CurrentConfig, createCurrentConfig } from './service/current-confi
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createMailbox } from './service/mailbox.ts';
+import { switchPools } from './service/pool-switches.ts';
 import { reloadConfig } from './service/reload.ts';
 import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
@@ -221,7 +222,9 @@ function buildUseCases(context: Context, core: Reconcile, leases: Leases, reload
   const { ports, config, journal, line, manager, stop } = context;
   const { store, clock, cloud } = ports;
   const { nudge, observer, explainer, actor } = core;
-  const owner = () => config.get().settings.owner;
+  const { owner } = config.get().settings;
+  const drainPools = () => void switchPools({ store, config, journal, nudge }, 'drain', null);
+  const cleanupDeps = { store, cloud, clock, journal, owner, manager, drainPools, nudge };
   return createUseCases({
     store,
     config,
@@ -233,12 +236,7 @@ function buildUseCases(context: Context, core: Reconcile, leases: Leases, reload
     retireNow: (ids, code) => actor.retireNow(ids, code),
     process: context.process,
     reload: () => reload('asked for'),
-    cleanup: (allManagers) =>
-      cleanUp(
-        { store, cloud, clock, journal, owner: owner(), manager, nudge },
-        observer.sites(),
-        allManagers,
-      ),
+    cleanup: (allManagers) => cleanUp(cleanupDeps, observer.sites(), allManagers),
     isStopping: () => stop.aborted,
     nudge,
   });

@@ -15,6 +15,8 @@ import type { Journal } from './journal.ts';
 const CLEANUP_LIMIT_MS: DurationMs = 60 * SECOND_MS;
 
 type CleanupDeps = {
+  /** Closes the pools first: an active one would launch again at the next tick. */
+  drainPools(): void;
   store: Store;
   cloud: Cloud;
   clock: Clock;
@@ -34,6 +36,7 @@ export async function cleanUp(
 ): Promise<CleanupReply> {
   const { store, cloud, clock } = deps;
   const signal = clock.timeout(CLEANUP_LIMIT_MS);
+  deps.drainPools();
   const terminated: string[] = [];
   const kept: { instance: string; why: string }[] = [];
   let left = 0;

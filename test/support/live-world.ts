@@ -63,7 +63,11 @@ export type LiveWorld = {
   alive(): { id: string; state: string; tags: Record<string, string>; type: string; market: string }[];
   ec2Calls(): Record<string, number>;
   /** Waits until `look` gives something truthy, looking every 50 ms; fails with `what` after `limitMs`. */
-  until<T>(what: string, look: () => T | Promise<T>, limitMs?: number): Promise<T>;
+  until<T>(
+    what: string,
+    look: () => T | Promise<T>,
+    limitMs?: number,
+  ): Promise<NonNullable<Exclude<T, false>>>;
   close(): Promise<void>;
 };
 
@@ -186,11 +190,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
   }
   writeConfig({});
 
-  async function until<T>(what: string, look: () => T | Promise<T>, limitMs = 15_000): Promise<T> {
+  async function until<T>(
+    what: string,
+    look: () => T | Promise<T>,
+    limitMs = 15_000,
+  ): Promise<NonNullable<Exclude<T, false>>> {
     const end = Date.now() + limitMs;
     for (;;) {
       const found = await look();
-      if (found) return found;
+      if (found) return found as NonNullable<Exclude<T, false>>;
       if (Date.now() > end)
         throw new Error(`not seen within ${limitMs} ms: ${what}\n${output.slice(-4_000)}`);
       await sleep(50);

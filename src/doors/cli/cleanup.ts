@@ -14,7 +14,8 @@ export function drawCleanup(reply: CleanupReply): string[] {
       ? 'nothing to terminate'
       : `terminated ${reply.terminated.length}: ${reply.terminated.join(' ')}`;
   const kept = reply.kept.map(({ instance, why }) => `kept ${instance}: ${why}`);
-  return [ended, ...kept, `left: ${reply.left}`].map((line) => plain(line));
+  const next = 'all pools are drained now; hostler resume POOL opens one again';
+  return [ended, ...kept, `left: ${reply.left}`, next].map((line) => plain(line));
 }
 
 /** Registers `cleanup`. */

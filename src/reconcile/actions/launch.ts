@@ -7,7 +7,7 @@ import { messageOf } from '../../domain/error.ts';
 import { type Instance, type Offering, TAG } from '../../domain/instance.ts';
 import type { Launch } from '../../domain/launch.ts';
 import { type Machine, moveMachine } from '../../domain/machine.ts';
-import type { Outcome } from '../../domain/outcome.ts';
+import { type Outcome, outcomeOf } from '../../domain/outcome.ts';
 import type { Action } from '../../domain/plan.ts';
 import { describeReason } from '../../domain/reason.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
@@ -117,9 +117,20 @@ export async function launchMachines(
   try {
     prepared = await prepare(deps, spec, action);
   } catch (error) {
-    const outcome: Outcome = { kind: 'invalid', scope: 'pool', code: 'resolve', message: messageOf(error) };
+    const unknown: Outcome = {
+      kind: 'invalid',
+      scope: 'pool',
+      code: 'launch-options',
+      message: messageOf(error),
+    };
+    const outcome = outcomeOf(error) ?? unknown;
     rest(deps, { site: spec.launch.site.key, pool: spec.id, offering: action.offering }, outcome);
-    deps.journal({ code: 'launch-failed', pool: spec.id, level: 'warn', text: outcome.message });
+    deps.journal({
+      code: 'launch-failed',
+      pool: spec.id,
+      level: 'warn',
+      text: `${outcome.code}: ${outcome.message}`,
+    });
     return;
   }
   const { launch, hash } = prepared;
