@@ -73,6 +73,8 @@ export type AssembleInput = {
   ports: Ports;
   config: Config;
   loadConfig(): Promise<Config>;
+  /** A new configuration is in force: its files may be others. */
+  reloaded(config: Config): void;
   /** uuid of the state folder (the `hostler:manager` tag). */
   manager: string;
   /** The manager's own SSH key file, for people's `docker-machine ssh`. */
@@ -252,7 +254,11 @@ export function assemble(input: AssembleInput): Parts {
   const { loop } = context.late;
   const { sightings, observer, cleaner, nudge } = core;
   const load = () => input.loadConfig();
-  const reload = (why: string) => reloadConfig({ config, store, clock, metrics, journal, load, nudge }, why);
+  const reload = async (why: string) => {
+    const said = await reloadConfig({ config, store, clock, metrics, journal, load, nudge }, why);
+    input.reloaded(config.get());
+    return said;
+  };
   const useCases = buildUseCases(context, core, leases, reload);
   const home = () => config.get().settings.machineStoragePath;
   const retireByPerson = (machine: string) => void useCases.retire(machine, false);

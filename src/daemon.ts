@@ -163,16 +163,23 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     ports: wired.ports,
     config,
     loadConfig: load,
+    reloaded: (next) => watch(next),
     manager: wired.manager,
     authority,
     userKeyPath: wired.userKeyPath,
     process: processFacts(config, wired, () => parts, startedAt),
     stop: stop.signal,
   });
+  let unwatch = () => {};
+  const watch = (read: Config) => {
+    unwatch();
+    unwatch = watchConfig({ files: read.files, changed: () => reload('file changed'), clock });
+  };
+  const reload = (why: string) => void parts.reload(why).catch(() => undefined);
   const doors = await openDoors(config, parts, wired, startedAt);
   metrics.configLoaded(true, startedAt);
   for (const { code, message, where, key, pool } of config.warnings)
-    log.warn(message, { code, where, key, pool });
+    log.warn(message, { code, where, setting: key, pool });
   const detail = {
     version: wired.version,
     pools: config.pools.length,
@@ -181,8 +188,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   };
   parts.journal({ code: 'started', detail });
 
-  const reload = (why: string) => void parts.reload(why).catch(() => undefined);
-  const unwatch = watchConfig({ files: config.files, changed: () => reload('file changed'), clock });
+  watch(config);
   const notify = createNotify({ env, pid: process.pid });
   const running = parts.run(stop.signal);
   const beat = watchdog(stop.signal, notify, () => doors.health().ok, clock);

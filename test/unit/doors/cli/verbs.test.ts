@@ -341,7 +341,10 @@ describe('changes', () => {
     ['retire m-abcdefghij -y', 'm-abcdefghij ends\n'],
     ['retire runner-abc-1 10.0.0.7 -y', 'm-abcdefghij ends\n'],
     ['reload', 'read again: 2 pools\n'],
-    ['cleanup --yes', 'terminated 2: i-1 i-2\nkept i-3: another manager owns it\nleft: 0\n'],
+    [
+      'cleanup --yes',
+      'terminated 2: i-1 i-2\nkept i-3: another manager owns it\nleft: 0\nall pools are drained now; hostler resume POOL opens one again\n',
+    ],
   ])('%s does it and prints the answer', async (line, out) => {
     const result = await run(line, script);
     expect([result.code, result.out, result.err]).toEqual([0, out, '']);
