@@ -3,7 +3,6 @@
 
 import { dockerUrl, machineFiles } from './contract/machine-files.ts';
 import type { Config } from './domain/config.ts';
-import { messageOf } from './domain/error.ts';
 import type { Machine } from './domain/machine.ts';
 import { moveMachine } from './domain/machine.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from './domain/units.ts';
@@ -18,6 +17,7 @@ import type { Random } from './ports/random.ts';
 import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
 import { createActor } from './reconcile/act.ts';
+import { type Background, createBackground } from './reconcile/background.ts';
 import { createExplainer } from './reconcile/explain.ts';
 import { createHostCleaner } from './reconcile/host-cleaner.ts';
 import { createLoop, type Loop } from './reconcile/loop.ts';
@@ -102,22 +102,6 @@ type Context = Omit<AssembleInput, 'config'> & {
   hostOf(machine: Machine): DockerHost | null;
   late: { leases: Leases; loop: Loop };
 };
-
-type Background = { track(work: Promise<void>): void; settled(): Promise<void> };
-
-/** Work that nobody awaits but the daemon's end. */
-function createBackground(log: Log): Background {
-  const running = new Set<Promise<void>>();
-  return {
-    track(work) {
-      const settled: Promise<void> = work
-        .catch((error: unknown) => log.error('background work failed', { error: messageOf(error) }))
-        .finally(() => running.delete(settled));
-      running.add(settled);
-    },
-    settled: async () => void (await Promise.all(running)),
-  };
-}
 
 function createContext(input: AssembleInput): Context {
   const { store, clock, log, metrics } = input.ports;
@@ -262,7 +246,7 @@ export function assemble(input: AssembleInput): Parts {
   const useCases = buildUseCases(context, core, leases, reload);
   const home = () => config.get().settings.machineStoragePath;
   const retireByPerson = (machine: string) => void useCases.retire(machine, false);
-  const mailbox = createMailbox({ store, leases, runnerStore, clock, log, home, retireByPerson });
+  const mailbox = createMailbox({ store, leases, runnerStore, clock, log, home, retireByPerson, nudge });
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
 
   async function sweep(signal: AbortSignal): Promise<void> {
