@@ -70,7 +70,7 @@ export function offeringOf(spec: PoolSpec): Offering {
   return { type: spec.launch.instanceType, zone: spec.launch.zone, market: spec.launch.market };
 }
 
-/** By launch time, then name: the order in which creates are served. */
+/** Who asked first, ties by name: the order in which creates are served. */
 export function byAge(a: Lease, b: Lease): number {
   return a.since - b.since || compareText(a.name, b.name);
 }
