@@ -29,6 +29,8 @@ type MailboxDeps = {
   home(): string;
   /** A person's `rm` ends the machine as well. */
   retireByPerson(machine: string): void;
+  /** Look again soon. */
+  nudge(): void;
 };
 
 /** The mailbox over all stores that doors have named. */
@@ -42,6 +44,8 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
     const lease = store.lease(note.name);
     if (lease === null || note.verb === 'release') return;
     store.putLease(note.verb === 'url' ? { ...lease, urlAt: note.at } : { ...lease, configAt: note.at });
+    // A host that a job takes is idle no more: its replacement need not wait for the next look.
+    if (note.verb === 'url') deps.nudge();
   }
 
   async function readStore(path: string): Promise<void> {
