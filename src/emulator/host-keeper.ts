@@ -1,4 +1,4 @@
-// Starts an in-process host for each instance whose host comes up, and closes it when it goes down.
+// Starts a host for each instance whose host comes up, and closes it when it goes down. What kind of host is StartHost's.
 // Trap: an address may be used again only after its host is closed, which takes a moment; give() waits for that.
 import { gunzipSync } from 'node:zlib';
 import { messageOf } from '../domain/error.ts';
@@ -14,12 +14,21 @@ export type HostOptions = {
   keyName: string | null;
 };
 
-/** Starts one host; resolves when it listens. */
-export type StartHost = (options: HostOptions) => Promise<{ close(): Promise<void> }>;
+export type RunningHost = {
+  /** Ends it; resolves when its address is free. */
+  close(): Promise<void>;
+  /** The end of what its console showed so far; absent where a host has none. */
+  console?(): string;
+};
+
+/** Starts one host; resolves when it listens, or is powered on where it boots by itself. */
+export type StartHost = (options: HostOptions) => Promise<RunningHost>;
 
 export type HostKeeper = {
   up(instance: SimInstance): void;
   down(instance: SimInstance): void;
+  /** What the host at this address has shown, or null where it has no console of its own. */
+  console(address: string): string | null;
   /** Resolves when no host holds the address any more. */
   released(address: string): Promise<void>;
   close(): Promise<void>;
@@ -43,14 +52,17 @@ export function createHostKeeper(options: {
 }): HostKeeper {
   const { startHost, sshPort, dockerPort, onTrouble } = options;
   /** By address: the host, or null where it could not start. */
-  const hosts = new Map<string, Promise<{ close(): Promise<void> } | null>>();
+  const hosts = new Map<string, Promise<RunningHost | null>>();
+  const running = new Map<string, RunningHost>();
   const closing = new Map<string, Promise<void>>();
 
   const start = async (instance: SimInstance, address: string) => {
     try {
       const userData = userDataText(instance.userData);
       const { id: instanceId, keyName } = instance;
-      return await startHost({ address, sshPort, dockerPort, userData, instanceId, keyName });
+      const host = await startHost({ address, sshPort, dockerPort, userData, instanceId, keyName });
+      running.set(address, host);
+      return host;
     } catch (error) {
       onTrouble(`host of ${instance.id} on ${address}:${sshPort} did not start: ${messageOf(error)}`);
       return null;
@@ -64,7 +76,10 @@ export function createHostKeeper(options: {
     const closed = host
       .then((one) => one?.close())
       .catch((error: unknown) => onTrouble(`host on ${address} did not close: ${messageOf(error)}`))
-      .finally(() => closing.delete(address));
+      .finally(() => {
+        running.delete(address);
+        closing.delete(address);
+      });
     closing.set(address, closed);
     return closed;
   };
@@ -77,6 +92,7 @@ export function createHostKeeper(options: {
     down(instance) {
       if (instance.address !== null) void stop(instance.address);
     },
+    console: (address) => running.get(address)?.console?.() ?? null,
     released: stop,
     async close() {
       await Promise.all([...hosts.keys()].map(stop));

@@ -1,12 +1,12 @@
 // Puts the emulated cloud together: world, HTTP door, hosts on loopback addresses of their own.
-// Never leaves 127.0.0.0/8. Trap: close() ends all hosts, jobs on them included.
+// Listens on loopback only. Trap: close() ends all hosts, jobs on them included.
 import { createServer } from 'node:http';
 import { HostlerError } from '../domain/error.ts';
 import type { FaultRule } from '../sim/faults.ts';
 import type { Timing } from '../sim/lives.ts';
 import type { Market } from '../sim/run-request.ts';
 import { createWorld, type World } from '../sim/world.ts';
-import { createAddressBlocks } from './address-blocks.ts';
+import { type AddressBlocks, createAddressBlocks } from './address-blocks.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import { createHostKeeper, type StartHost } from './host-keeper.ts';
 import { listen, requestListener } from './http-door.ts';
@@ -34,6 +34,8 @@ export type EmulatorOptions = {
   seed?: number;
   /** How hosts are made; default: in-process ones. */
   startHost?: StartHost;
+  /** Where hosts get their addresses; closed with the emulator. Default: loopback addresses. */
+  addresses?: AddressBlocks | null;
   /** One line about what went wrong inside; default: nothing. */
   onTrouble?: (line: string) => void;
 };
@@ -88,6 +90,7 @@ const defaults = {
   strict: false,
   seed: 1,
   startHost: inProcessHost,
+  addresses: null,
   onTrouble: () => {},
 } as const satisfies Required<EmulatorOptions>;
 
@@ -98,7 +101,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   const port = await listen(server, settings.port);
   const timeline = createRealTimeline();
-  const addresses = createAddressBlocks(port, dockerPort);
+  const addresses = settings.addresses ?? createAddressBlocks(port, dockerPort);
   const keeper = createHostKeeper({ startHost, sshPort, dockerPort, onTrouble });
   const world = createWorld({
     timeline,
@@ -109,7 +112,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       take: () => addresses.take(),
       give: (address) => void keeper.released(address).then(() => addresses.give(address)),
     },
-    hosts: { hostUp: (instance) => keeper.up(instance), hostDown: (instance) => keeper.down(instance) },
+    hosts: {
+      hostUp: (instance) => keeper.up(instance),
+      hostDown: (instance) => keeper.down(instance),
+      console: ({ address }) => (address === null ? null : keeper.console(address)),
+    },
   });
   const prepareAddresses = (count: number): Promise<void> => addresses.prepare(count);
   const dispatch = createDispatch({ world, accessKey, prepareAddresses, onTrouble });

@@ -7,7 +7,13 @@ import type { Timeline } from './timeline.ts';
 
 export type Instances = ReturnType<typeof createInstances>;
 
-export function createInstances(world: { timeline: Timeline; timing: Timing; events: LifeEvents }) {
+export function createInstances(world: {
+  timeline: Timeline;
+  timing: Timing;
+  events: LifeEvents;
+  /** What a host really showed, or null. */
+  console: (instance: SimInstance) => string | null;
+}) {
   const { timeline, timing } = world;
   const all = new Map<string, SimInstance>();
   const lives = createLives(world, (instance) => all.delete(instance.id));
@@ -65,6 +71,8 @@ export function createInstances(world: { timeline: Timeline; timing: Timing; eve
       const instance = known([id])[0];
       const at = timeline.now();
       if (instance === undefined || at < instance.launchedAt + timing.bootMs) return null;
+      const shown = world.console(instance);
+      if (shown !== null) return { text: shown, at };
       const lines = [
         `[    0.000000] Linux version 6.8.0 (${instance.imageId}, ${instance.type})`,
         '[    1.204817] EXT4-fs (nvme0n1p1): mounted filesystem',

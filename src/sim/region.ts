@@ -27,7 +27,10 @@ export type RegionParts = {
   capacity: Capacity;
   faults: Faults;
   addresses: AddressBook;
-  hosts: Pick<LifeEvents, 'hostUp' | 'hostDown'>;
+  hosts: Pick<LifeEvents, 'hostUp' | 'hostDown'> & {
+    /** What a host really showed on its console, or null where that is left to the model. */
+    console?(instance: SimInstance): string | null;
+  };
 };
 
 export type Call = {
@@ -62,7 +65,12 @@ export function createRegion(parts: RegionParts) {
       }
     },
   };
-  const instances = createInstances({ timeline, timing: parts.timing, events });
+  const instances = createInstances({
+    timeline,
+    timing: parts.timing,
+    events,
+    console: (instance) => parts.hosts.console?.(instance) ?? null,
+  });
   const run = createLauncher({
     random,
     now: () => timeline.now(),

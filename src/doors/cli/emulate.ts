@@ -1,6 +1,9 @@
-// `hostler emulate`: an EC2 on this machine, with a small host behind every instance, to try hostler without AWS.
+// `hostler emulate`: an EC2 on this machine, with a host behind every instance (a small one in this process, or a real
+// one in a container), to try hostler without AWS.
 // It listens on loopback only and takes any credentials; it keeps nothing.
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { HostlerError } from '../../domain/error.ts';
+import type { DockerHosts } from '../../emulator/docker-hosts/start-docker-hosts.ts';
 import type { CapacityRule, Emulator, EmulatorOptions } from '../../emulator/start-emulator.ts';
 import type { CliIo } from './io.ts';
 
@@ -8,8 +11,10 @@ type Fault = NonNullable<EmulatorOptions['faults']>[number];
 
 type Flags = {
   port: number;
-  sshPort: number;
-  boot: number;
+  hosts: 'in-process' | 'docker';
+  hostImage?: string;
+  sshPort?: number;
+  boot?: number;
   unseen: number;
   seed: number;
   capacity: CapacityRule[];
@@ -61,6 +66,35 @@ function readFault(text: string, before: Fault[]): Fault[] {
   return [...before, { code, rate: Number(rate), action: action === '' ? null : action }];
 }
 
+/** SSH port and seconds until a host is there, by its kind. A container boots by itself after that, for some 4 s. */
+const kinds = { 'in-process': { sshPort: 2222, boot: 5 }, docker: { sshPort: 22, boot: 1 } } as const;
+
+/** Flags of one kind of host given with the other. Throws `usage`. */
+function checkKind(flags: Flags): void {
+  if (flags.hosts === 'in-process' && flags.hostImage !== undefined) {
+    throw new HostlerError('usage', '--host-image goes with --hosts docker', { where: '--host-image' });
+  }
+  if (flags.hosts === 'docker' && flags.sshPort !== undefined && flags.sshPort !== kinds.docker.sshPort) {
+    throw new HostlerError(
+      'usage',
+      `hosts in containers have sshd on port ${kinds.docker.sshPort}; leave --ssh-port out`,
+      { where: '--ssh-port' },
+    );
+  }
+}
+
+/** Makes ready for hosts in containers, or null for the other kind. */
+async function dockerHosts(flags: Flags, io: CliIo): Promise<DockerHosts | null> {
+  if (flags.hosts !== 'docker') return null;
+  const { startDockerHosts } = await import('../../emulator/docker-hosts/start-docker-hosts.ts');
+  const hosts = await startDockerHosts({
+    env: io.env,
+    ...(flags.hostImage === undefined ? {} : { image: flags.hostImage }),
+  });
+  if (hosts.removed > 0) io.err(`hostler emulate: removed ${hosts.removed} hosts that a killed one left\n`);
+  return hosts;
+}
+
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process as usual. */
 function asked(): Promise<void> {
   return new Promise((resolve) => {
@@ -74,7 +108,7 @@ function asked(): Promise<void> {
   });
 }
 
-const readyLine = (emulator: Emulator, flags: Flags): string =>
+const readyLine = (emulator: Emulator, flags: { boot: number; seed: number }): string =>
   `${JSON.stringify({
     endpoint: emulator.endpoint,
     port: emulator.port,
@@ -95,8 +129,22 @@ export function register(program: Command, io: CliIo): void {
       wholeNumber('a port', 65_535),
       0,
     )
-    .option('--ssh-port <port>', 'SSH port of the hosts', wholeNumber('a port', 65_535), 2222)
-    .option('--boot <seconds>', 'from launch until a host answers', seconds('--boot'), 5)
+    .addOption(
+      new Option('--hosts <kind>', 'small hosts in this process, or real ones in containers (Linux, Docker)')
+        .choices(['in-process', 'docker'])
+        .default('in-process'),
+    )
+    .option('--host-image <name>', 'image of hosts in containers (default: hostler-host)')
+    .option(
+      '--ssh-port <port>',
+      'SSH port of the hosts (default: 2222; in containers always 22)',
+      wholeNumber('a port', 65_535),
+    )
+    .option(
+      '--boot <seconds>',
+      'from launch until a host answers (default: 5), or its container starts (1)',
+      seconds('--boot'),
+    )
     .option('--unseen <seconds>', 'how long EC2 does not know a new instance', seconds('--unseen'), 0.25)
     .option('--capacity <type:zone=n>', 'machines of a type in a zone; repeatable', readCapacity, [])
     .option('--fail <code:rate>', 'share of calls that fail with a code; repeatable', readFault, [])
@@ -104,11 +152,15 @@ export function register(program: Command, io: CliIo): void {
     .option('--strict', 'subnets, groups and images that nobody made do not exist')
     .option('--seed <n>', 'makes failures and ids repeat', wholeNumber('a seed', 4_294_967_295), 1)
     .action(async (flags: Flags) => {
+      checkKind(flags);
+      const { sshPort = kinds[flags.hosts].sshPort, boot = kinds[flags.hosts].boot } = flags;
       const { startEmulator } = await import('../../emulator/start-emulator.ts');
+      const hosts = await dockerHosts(flags, io);
       const emulator = await startEmulator({
+        ...(hosts === null ? {} : { startHost: hosts.startHost, addresses: hosts.addresses }),
         port: flags.port,
-        sshPort: flags.sshPort,
-        bootMs: Math.round(flags.boot * 1000),
+        sshPort,
+        bootMs: Math.round(boot * 1000),
         unseenMs: Math.round(flags.unseen * 1000),
         seed: flags.seed,
         capacity: flags.capacity,
@@ -118,8 +170,11 @@ export function register(program: Command, io: CliIo): void {
         onTrouble: (line) => {
           io.err(`hostler emulate: ${line}\n`);
         },
+      }).catch(async (error: unknown) => {
+        await hosts?.addresses.close();
+        throw error;
       });
-      io.out(readyLine(emulator, flags));
+      io.out(readyLine(emulator, { boot, seed: flags.seed }));
       await asked();
       await emulator.close();
     });

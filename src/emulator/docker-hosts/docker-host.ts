@@ -1,0 +1,99 @@
+// One host in a container: boots like an EC2 instance, with systemd, cloud-init, sshd and a Docker of its own. The image
+// brings them; user data comes as a NoCloud seed; /var/lib/docker is a volume, since overlay file systems do not stack.
+// Traps: `--privileged` asks for CAP_SYS_RESOURCE, which machines that are containers themselves lack, so all other
+// rights are given by name; systemd sees the machine's control groups read-only in version 1, and must write version 2.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
+import type { HostOptions, RunningHost } from '../host-keeper.ts';
+import { madeId } from './docker-answers.ts';
+import type { DockerClient } from './docker-client.ts';
+import { MARK } from './emulator-mark.ts';
+import { seedArchive } from './seed-archive.ts';
+
+/** What EC2 keeps of a console. */
+const CONSOLE_KEPT = 64 * 1024;
+/** The kernel lets go of a killed host's mounts within a second or two; Docker refuses to remove it before. */
+const REMOVE_TRIES = 5;
+const REMOVE_PAUSE_MS: DurationMs = SECOND_MS;
+
+export type HostPlace = {
+  docker: DockerClient;
+  image: string;
+  network: string;
+  mark: string;
+  cgroups: '1' | '2';
+};
+
+function containerOf(place: HostPlace, host: HostOptions) {
+  const ofEmulator = { [MARK]: place.mark };
+  const v2 = place.cgroups === '2';
+  return {
+    Image: place.image,
+    Cmd: ['/sbin/init'],
+    Hostname: `ip-${host.address.replaceAll('.', '-')}`,
+    Env: ['container=docker'],
+    // A terminal is systemd's console; its output is what GetConsoleOutput shows.
+    Tty: true,
+    StopSignal: 'SIGRTMIN+3',
+    Labels: { ...ofEmulator, 'hostler.instance': host.instanceId },
+    HostConfig: {
+      CapAdd: ['ALL'],
+      CapDrop: ['SYS_RESOURCE'],
+      SecurityOpt: ['seccomp=unconfined', 'apparmor=unconfined'],
+      DeviceCgroupRules: ['a *:* rwm'],
+      CgroupnsMode: 'host',
+      Binds: [`/sys/fs/cgroup:/sys/fs/cgroup:${v2 ? 'rw' : 'ro'}`],
+      Tmpfs: { '/run': '', '/tmp': 'exec' },
+      Mounts: [{ Type: 'volume', Target: '/var/lib/docker', VolumeOptions: { Labels: ofEmulator } }],
+      NetworkMode: place.network,
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } },
+    },
+    NetworkingConfig: {
+      EndpointsConfig: { [place.network]: { IPAMConfig: { IPv4Address: host.address } } },
+    },
+  };
+}
+
+/** Kills the host and removes it with its volume; one that is gone is no failure. */
+async function remove(docker: DockerClient, id: string): Promise<void> {
+  const call = { method: 'DELETE', path: `/containers/${id}?force=1&v=1` } as const;
+  for (let left = REMOVE_TRIES; left > 1; left -= 1) {
+    const { status } = await docker.call(call);
+    if (status === 404 || (status >= 200 && status < 300)) return;
+    await sleep(REMOVE_PAUSE_MS);
+  }
+  await docker.json(call);
+}
+
+function seedOf({ instanceId, userData }: HostOptions): Buffer {
+  const folder = 'var/lib/cloud/seed/nocloud';
+  return seedArchive([
+    { path: `${folder}/user-data`, text: userData },
+    { path: `${folder}/meta-data`, text: `instance-id: ${instanceId}\n` },
+  ]);
+}
+
+/** Powers the host on; it boots for some seconds after this. Throws `docker-unusable` with Docker's words. */
+export async function startDockerHost(place: HostPlace, host: HostOptions): Promise<RunningHost> {
+  const { docker } = place;
+  const path = `/containers/create?name=hostler-${host.instanceId}`;
+  const id = madeId(await docker.json({ method: 'POST', path, json: containerOf(place, host) }));
+  let shown = '';
+  let stopConsole = (): void => {};
+  const close = async (): Promise<void> => {
+    stopConsole();
+    await remove(docker, id);
+  };
+  try {
+    await docker.json({ method: 'PUT', path: `/containers/${id}/archive?path=/`, tar: seedOf(host) });
+    await docker.json({ method: 'POST', path: `/containers/${id}/start` });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  stopConsole = docker.follow(`/containers/${id}/logs?follow=1&stdout=1&stderr=1`, (chunk) => {
+    shown = (shown + chunk.toString('latin1')).slice(-CONSOLE_KEPT);
+  });
+  return { close, console: () => shown };
+}
