@@ -94,7 +94,8 @@ function createShow(io: CliIo, flags: Flags): Show {
     }
     const lines = drawLive(facts, paint);
     const up = state.drawn === 0 ? '' : `\u001b[${state.drawn}A`;
-    write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`);
+    // Without wrapping: a line that took two rows would spoil the way back up.
+    write(`\u001b[?7l${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}\u001b[?7h`);
     state.drawn = lines.length;
   }
   const timer = setInterval(() => void draw(), isLive ? DRAW_EVERY_MS : LINE_EVERY_MS);

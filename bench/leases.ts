@@ -1,0 +1,85 @@
+// Leases a second through the daemon's socket: grant and commit of ready machines, as the door asks for them, without the
+// processes around it.
+// Trap: the connection that asked stays open until all are committed; its close gives the machine back.
+import { Agent, type ClientRequest, request } from 'node:http';
+import { API_HEADER, API_VERSION, type LeaseEvent, type LeaseRequest } from '../src/contract/api.ts';
+import { type Bench, withInstallation } from './install.ts';
+import { atLeast, median, type Row } from './row.ts';
+
+/** Machines leased in one round. */
+const MACHINES = 100;
+const ROUNDS = 5;
+/** Asked for at once; more would measure this client. */
+const AT_ONCE = 16;
+
+const headers = { [API_HEADER]: String(API_VERSION), 'content-type': 'application/json' };
+
+/** Asks for a lease; resolves at its grant with the connection that holds it. */
+function ask(socketPath: string, body: LeaseRequest): Promise<ClientRequest> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, method: 'POST', path: '/v1/leases', headers, agent: false });
+    asked.on('error', reject);
+    asked.on('response', (answer) => {
+      let text = '';
+      answer.on('error', () => undefined);
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+        if (!text.includes('\n')) return;
+        const event = JSON.parse(text.split('\n')[0] ?? '') as LeaseEvent;
+        if (event.event === 'granted') resolve(asked);
+        else reject(new Error(`no grant: ${text.slice(0, 300)}`));
+      });
+    });
+    asked.end(JSON.stringify(body));
+  });
+}
+
+function commit(socketPath: string, name: string, agent: Agent): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, method: 'POST', path: `/v1/leases/${name}/commit`, headers, agent });
+    asked.on('error', reject);
+    asked.on('response', (answer) => {
+      answer.resume().on('end', () => {
+        if (answer.statusCode === 200) resolve();
+        else reject(new Error(`commit of ${name}: ${answer.statusCode}`));
+      });
+    });
+    asked.end('{}');
+  });
+}
+
+/** Leases of one round a second. */
+async function round(bench: Bench): Promise<number> {
+  const { socket, store } = bench.site;
+  const options = bench.machineOptions;
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  const held: ClientRequest[] = [];
+  let left = MACHINES;
+  const worker = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      const name = bench.newName();
+      const { pid } = process;
+      held.push(await ask(socket, { name, driver: 'amazonec2', options, store, pid, runnerPid: pid }));
+      await commit(socket, name, agent);
+    }
+  };
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const tookS = (performance.now() - begun) / 1_000;
+  for (const connection of held) connection.destroy();
+  agent.destroy();
+  return MACHINES / tookS;
+}
+
+/** The row. */
+export function leases(): Promise<readonly Row[]> {
+  return withInstallation({ idle: MACHINES, bootS: 1 }, async (bench) => {
+    const rates: number[] = [];
+    for (let count = 0; count < ROUNDS; count += 1) {
+      await bench.ready(MACHINES);
+      rates.push(await round(bench));
+    }
+    return [atLeast(`socket: leases, median of ${ROUNDS} rounds of ${MACHINES}`, median(rates), '/s', 1_000)];
+  });
+}

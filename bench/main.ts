@@ -1,0 +1,54 @@
+// `npm run bench`: measures what docs/bench.md promises and prints it beside its budgets; `--json` gives a list instead.
+// All load stays on loopback. Exit code 1 when a budget is missed.
+import { parseArgs } from 'node:util';
+import { coldCreates } from './cold-creates.ts';
+import { doorCalls } from './door-calls.ts';
+import { leases } from './leases.ts';
+import { planner } from './planner.ts';
+import type { Row } from './row.ts';
+
+const groups: Readonly<Record<string, () => readonly Row[] | Promise<readonly Row[]>>> = {
+  planner,
+  door: doorCalls,
+  cold: coldCreates,
+  socket: leases,
+};
+
+function table(rows: readonly Row[]): string {
+  const lines = [
+    ['BENCHMARK', 'FIGURE', 'UNIT', 'BUDGET', ''],
+    ...rows.map(({ name, figure, unit, budget, ok }) => [
+      name,
+      String(figure),
+      unit,
+      budget,
+      ok ? 'ok' : 'MISSED',
+    ]),
+  ];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) =>
+          column === 1 ? cell.padStart(widths[1] ?? 0) : cell.padEnd(widths[column] ?? 0),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
+const unknown = positionals.filter((name) => !Object.hasOwn(groups, name));
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(groups).join(', ')}`);
+  process.exit(64);
+}
+const rows: Row[] = [];
+for (const [name, measure] of Object.entries(groups)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  console.error(`measuring: ${name}`);
+  rows.push(...(await measure()));
+}
+console.log(values.json === true ? JSON.stringify(rows, null, 2) : table(rows));
+process.exit(rows.every(({ ok }) => ok) ? 0 : 1);

@@ -1,0 +1,40 @@
+// One line of the benchmark table, and the few numbers that all benchmarks take from their samples.
+// Budgets are those of docs/bench.md. Where it can be, a budget is a ratio of two things measured in one run, because the
+// machine may be small and noisy.
+
+export type Row = {
+  name: string;
+  figure: number;
+  unit: string;
+  /** With its sense: `<= 5`, `>= 1000`, or `-` for a figure that only informs. */
+  budget: string;
+  ok: boolean;
+};
+
+const rounded = (figure: number): number => Number(figure.toPrecision(3));
+
+/** A row that must not exceed its budget. */
+export function atMost(name: string, figure: number, unit: string, budget: number): Row {
+  return { name, figure: rounded(figure), unit, budget: `<= ${budget}`, ok: figure <= budget };
+}
+
+/** A row that must reach its budget. */
+export function atLeast(name: string, figure: number, unit: string, budget: number): Row {
+  return { name, figure: rounded(figure), unit, budget: `>= ${budget}`, ok: figure >= budget };
+}
+
+/** A figure without a budget. */
+export function informs(name: string, figure: number, unit: string): Row {
+  return { name, figure: rounded(figure), unit, budget: '-', ok: true };
+}
+
+/** The sample below which `share` of the others lie; NaN without samples. */
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
+
+/** The middle sample. */
+export function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5);
+}
