@@ -7,8 +7,9 @@ import type { Action, ActionKind, Plan } from '../domain/plan.ts';
 import type { Store } from '../ports/store.ts';
 import type { ActDeps } from './act-deps.ts';
 import { adoptInstance, matchMachine } from './actions/adopt.ts';
-import { endMachines, type LaunchesInFlight, launchMachines, send } from './actions/launch.ts';
+import { type LaunchesInFlight, launchMachines, send } from './actions/launch.ts';
 import { endFailedBoot, type ProvisionsUnderWay, startProvision } from './actions/provision.ts';
+import { endMachines, settleShown } from './actions/settle-launch.ts';
 import {
   buryMachine,
   drainMachine,
@@ -19,6 +20,8 @@ import {
 
 export type Actor = {
   act(plan: Plan): Promise<void>;
+  /** Asks again, at once, for every launch whose answer the process before did not store. */
+  resume(): void;
   /** Starts ending machines right now, outside a plan (a person's order). */
   retireNow(ids: readonly string[], code: 'by-person' | 'cleanup'): number;
 };
@@ -50,7 +53,7 @@ function forgetLaunch(
 ): void {
   const launch = deps.store.launch(action.token);
   if (launch === null || launch.state !== 'intended' || inFlight.has(action.token)) return;
-  if (action.reason.code === 'launched') return deps.store.putLaunch({ ...launch, state: 'launched' });
+  if (action.reason.code === 'launched') return settleShown(deps, launch);
   const message = 'no instance of this launch ever showed';
   endMachines(deps, launch, 'lost', { kind: 'unknown', scope: 'call', code: action.reason.code, message });
 }
@@ -90,7 +93,7 @@ export function createActor(deps: ActDeps): Actor {
   const provisions: ProvisionsUnderWay = new Map();
   const executors = createExecutors(deps, inFlight, provisions);
   const execute = async <K extends ActionKind>(action: Extract<Action, { kind: K }>): Promise<void> =>
-    executors[action.kind as K](action);
+    executors[action.kind](action);
 
   return {
     async act(plan) {
@@ -104,6 +107,9 @@ export function createActor(deps: ActDeps): Actor {
           deps.log.error('an action failed', { action: action.kind, code, error: messageOf(error) });
         }
       }
+    },
+    resume() {
+      for (const launch of store.launches()) if (launch.state === 'intended') send(deps, inFlight, launch);
     },
     retireNow(ids, code) {
       const done = ids.filter((id) => {

@@ -34,7 +34,7 @@ export async function cleanUp(
   sites: readonly CloudSite[],
   allManagers: boolean,
 ): Promise<CleanupReply> {
-  const { store, cloud, clock } = deps;
+  const { cloud, clock } = deps;
   const signal = clock.timeout(CLEANUP_LIMIT_MS);
   deps.drainPools();
   const terminated: string[] = [];
@@ -68,8 +68,6 @@ export async function cleanUp(
       (instance) => !isOver(instance) && (allManagers || instance.tags[TAG.manager] === deps.manager),
     ).length;
   }
-  for (const launch of store.launches())
-    if (launch.state === 'intended') store.putLaunch({ ...launch, state: 'lost' });
   deps.journal({
     code: 'cleanup',
     level: 'warn',
@@ -98,10 +96,12 @@ function markEnded(deps: CleanupDeps, instances: ReadonlySet<string>): void {
         lease: null,
         cleaning: false,
         ending: 'cleanup' as const,
-        endAskedAt: now,
-        endAccepted: true,
       };
-      store.putMachine(moveMachine(loose, machine.instance === null ? 'gone' : 'terminating', now));
+      const asked = { ...loose, endAskedAt: now, endAccepted: true };
+      // A launch on its way may still bring an instance: its row waits for it, to end it.
+      const mayCome = machine.instance === null && store.launch(machine.launch)?.state === 'intended';
+      if (mayCome) store.putMachine(moveMachine(loose, 'terminating', now));
+      else store.putMachine(moveMachine(asked, machine.instance === null ? 'gone' : 'terminating', now));
     }
   });
 }

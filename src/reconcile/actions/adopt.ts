@@ -1,30 +1,19 @@
 // Brings records and instances together: a requested machine whose instance EC2 shows, and an instance of this manager
 // that has no record any more.
 import { type Instance, TAG } from '../../domain/instance.ts';
-import { moveMachine } from '../../domain/machine.ts';
 import type { Action } from '../../domain/plan.ts';
 import type { ActDeps } from '../act-deps.ts';
-import { addressOf, settleLaunched } from './launch.ts';
+import { addressOf, withInstance } from './settle-launch.ts';
 
-/** EC2 shows the instance of a machine: take over its id, address and zone; settles the launch it came from. */
+/**
+ * A listing shows the instance of a machine, or its address at last. It says nothing about the rest of the launch: lists
+ * lag, so the others of a batch may show later.
+ */
 export function matchMachine(deps: ActDeps, id: string, instance: Instance): void {
-  const { store, clock } = deps;
-  const machine = store.machine(id);
+  const machine = deps.store.machine(id);
   if (machine === null || machine.phase === 'gone') return;
-  const launch = store.launch(machine.launch);
-  if (machine.phase === 'requested' && launch !== null && launch.state === 'intended') {
-    const value = deps.sightings.view(machine.site);
-    const siblings =
-      value.kind === 'failed'
-        ? [instance]
-        : value.value.filter((other) => other.tags[TAG.launch] === launch.token);
-    settleLaunched(deps, launch, siblings.length > 0 ? siblings : [instance]);
-    return;
-  }
-  const address = addressOf(deps.config.pool(machine.pool), instance) ?? machine.address;
-  const offering = { ...machine.offering, zone: instance.zone ?? machine.offering.zone };
-  const known = { ...machine, instance: instance.id, address, offering };
-  store.putMachine(machine.phase === 'requested' ? moveMachine(known, 'booting', clock.now()) : known);
+  if (machine.instance !== null && machine.instance !== instance.id) return;
+  deps.store.putMachine(withInstance(deps, machine, instance));
 }
 
 /** An instance of ours without a record becomes a machine again; provisioning finds out what it is worth. */

@@ -20,7 +20,10 @@ export function retireMachine(deps: ActDeps, id: string, reason: Reason): boolea
       'terminating',
       clock.now(),
     );
-    const next = machine.instance === null ? moveMachine(moved, 'gone', clock.now()) : moved;
+    // While the launch is unanswered its instance may come yet: the row waits for it, to end it.
+    const mayCome = machine.instance === null && store.launch(machine.launch)?.state === 'intended';
+    const isOver = machine.instance === null && !mayCome;
+    const next = isOver ? moveMachine(moved, 'gone', clock.now()) : moved;
     store.putMachine(next);
     return next;
   });
