@@ -1,6 +1,7 @@
 // `npm run bench`: measures what docs/bench.md promises and prints it beside its budgets; `--json` gives a list instead.
 // All load stays on loopback. Exit code 1 when a budget is missed.
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/domain/error.ts';
 import { coldCreates } from './cold-creates.ts';
 import { doorCalls } from './door-calls.ts';
 import { leases } from './leases.ts';
@@ -45,10 +46,16 @@ if (unknown.length > 0) {
   process.exit(64);
 }
 const rows: Row[] = [];
+let failed = false;
 for (const [name, measure] of Object.entries(groups)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   console.error(`measuring: ${name}`);
-  rows.push(...(await measure()));
+  try {
+    rows.push(...(await measure()));
+  } catch (error) {
+    failed = true;
+    console.error(`bench: ${name}: ${messageOf(error)}`);
+  }
 }
 console.log(values.json === true ? JSON.stringify(rows, null, 2) : table(rows));
-process.exit(rows.every(({ ok }) => ok) ? 0 : 1);
+process.exit(!failed && rows.every(({ ok }) => ok) ? 0 : 1);
