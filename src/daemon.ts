@@ -19,6 +19,8 @@ import { type Wired, wire } from './wire.ts';
 
 /** SIGTERM to exit at most (issue of every supervisor: a unit that does not stop is killed). */
 const STOP_LIMIT_MS: DurationMs = 9 * SECOND_MS;
+/** Fact under which the database keeps the identity as well. */
+const MANAGER_FACT = 'manager';
 /** The loop ticks every 5 s at the latest; standing still for this long is ill. */
 const STALL_MS: DurationMs = 60 * SECOND_MS;
 
@@ -39,16 +41,21 @@ function ownVersion(): string {
 }
 
 /** What only the process knows, for `status`. */
-function processFacts(config: Config, wired: Wired, parts: () => Parts, startedAt: number) {
+function processFacts(
+  config: Config,
+  wired: Wired,
+  parts: () => Parts,
+  born: { at: number; manager: string },
+) {
   return () => {
     const { lastTickAt, ticks } = parts().loop.state();
     const now = wired.ports.clock.now();
     return {
       version: wired.version,
       pid: process.pid,
-      started: isoTime(startedAt),
+      started: isoTime(born.at),
       state_dir: config.settings.stateDir,
-      manager: wired.manager,
+      manager: born.manager,
       last_tick: lastTickAt === null ? null : isoTime(lastTickAt),
       ticks,
       sources: parts()
@@ -156,18 +163,22 @@ async function openDoors(config: Config, parts: Parts, wired: Wired, startedAt: 
 }
 
 async function live({ config, wired, stop, load, env }: Life): Promise<RunningDaemon> {
-  const { clock, log, keys, metrics } = wired.ports;
+  const { clock, log, keys, metrics, store } = wired.ports;
   const startedAt = clock.now();
   const authority = await keys.authority();
+  const manager = await keys.identity();
+  const manager = await keys.manager(store.fact(MANAGER_FACT));
+  // Keys that are lost alone must not make strangers of the machines that the database knows.
+  store.putFact(MANAGER_FACT, manager);
   const parts: Parts = assemble({
     ports: wired.ports,
     config,
     loadConfig: load,
     reloaded: (next) => watch(next),
-    manager: wired.manager,
+    manager,
     authority,
     userKeyPath: wired.userKeyPath,
-    process: processFacts(config, wired, () => parts, startedAt),
+    process: processFacts(config, wired, () => parts, { at: startedAt, manager }),
     stop: stop.signal,
   });
   let unwatch = () => {};

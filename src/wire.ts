@@ -1,6 +1,5 @@
 // The composition root: the only file that makes adapters. What it makes goes to assemble.ts as ports.
 
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createCloud } from './adapters/aws/create-cloud.ts';
 import { createDocker } from './adapters/docker/docker.ts';
@@ -16,12 +15,8 @@ import type { Ports } from './assemble.ts';
 import type { Config } from './domain/config.ts';
 import type { Clock } from './ports/clock.ts';
 
-/** Fact under which the state folder keeps its identity. */
-const MANAGER_FACT = 'manager';
-
 export type Wired = {
   ports: Ports;
-  manager: string;
   version: string;
   userKeyPath: string;
   /** Closes what was opened, in reverse order. */
@@ -52,10 +47,7 @@ export function wire(
     env: options.env,
     onCall: ({ action, outcome, ms }) => metrics.ec2Call(action, outcome, ms),
   });
-  const manager = store.fact(MANAGER_FACT) ?? randomUUID();
-  store.putFact(MANAGER_FACT, manager);
   return {
-    manager,
     version: options.version,
     userKeyPath: join(keysFolder, USER_KEY_FILE),
     ports: {
