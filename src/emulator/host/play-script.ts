@@ -11,6 +11,8 @@ export interface PlayedHost {
   /** Starts or restarts the Docker API with these files. Throws when they are not usable. */
   startDocker(tls: { ca: string; cert: string; key: string }): Promise<void>;
   pull(image: string): void;
+  /** A step is about to be played; what it returns is awaited. */
+  reached?(step: string): void | Promise<void>;
 }
 
 export type PlayResult = { code: number; stdout: string; stderr: string };
@@ -64,6 +66,7 @@ export async function playScript(text: string, host: PlayedHost): Promise<PlayRe
   for (const name of names) {
     stdout += `hostler: step=${name}\n`;
     try {
+      await host.reached?.(name);
       stdout += (await steps[name]?.(played)) ?? '';
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);

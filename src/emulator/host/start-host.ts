@@ -17,6 +17,8 @@ export type HostOptions = {
   instanceId: string;
   /** EC2 key pair of the launch. Its key is not known here, so with one any key may log in, if the client holds it. */
   keyName: string | null;
+  /** Told before each provisioning step; a test holds the host there or lets it hang. */
+  reached?: (step: string) => void | Promise<void>;
 };
 
 /** A host key; ssh2 spoils the one in 256 whose public half begins with a zero byte (its wire form has not 51 bytes). */
@@ -59,6 +61,7 @@ export async function startHost(options: HostOptions): Promise<{ close(): Promis
         pull: (image) => {
           state.pull(image);
         },
+        ...(options.reached === undefined ? {} : { reached: options.reached }),
       }),
   });
 
