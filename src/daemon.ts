@@ -19,8 +19,6 @@ import { type Wired, wire } from './wire.ts';
 
 /** SIGTERM to exit at most (issue of every supervisor: a unit that does not stop is killed). */
 const STOP_LIMIT_MS: DurationMs = 9 * SECOND_MS;
-/** Fact under which the database keeps the identity as well. */
-const MANAGER_FACT = 'manager';
 /** The loop ticks every 5 s at the latest; standing still for this long is ill. */
 const STALL_MS: DurationMs = 60 * SECOND_MS;
 
@@ -163,13 +161,9 @@ async function openDoors(config: Config, parts: Parts, wired: Wired, startedAt: 
 }
 
 async function live({ config, wired, stop, load, env }: Life): Promise<RunningDaemon> {
-  const { clock, log, keys, metrics, store } = wired.ports;
+  const { clock, log, keys, metrics } = wired.ports;
   const startedAt = clock.now();
   const authority = await keys.authority();
-  const manager = await keys.identity();
-  const manager = await keys.manager(store.fact(MANAGER_FACT));
-  // Keys that are lost alone must not make strangers of the machines that the database knows.
-  store.putFact(MANAGER_FACT, manager);
   const parts: Parts = assemble({
     ports: wired.ports,
     config,
