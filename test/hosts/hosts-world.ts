@@ -1,0 +1,130 @@
+// A whole hostler on real Docker hosts: the emulated cloud with hosts in containers, the daemon, the real docker-machine
+// door. It notes when each host's sshd first greeted, so that provisioning can be told from booting.
+import { connect } from 'node:net';
+import { availableParallelism, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listOf } from '../../src/emulator/docker-hosts/docker-answers.ts';
+import { createDockerClient, type DockerClient } from '../../src/emulator/docker-hosts/docker-client.ts';
+import { type DockerHosts, startDockerHosts } from '../../src/emulator/docker-hosts/start-docker-hosts.ts';
+import type { HostOptions } from '../../src/emulator/host-keeper.ts';
+import { type LiveWorld, startWorld, type WorldOptions } from '../support/live-world.ts';
+
+/** Seconds after its boot until a host is ready for a job: what is aimed at, printed beside what was seen. */
+export const READY_BUDGET_S = 2.5;
+
+/** Hosts at once: HOSTLER_TEST_HOSTS, else 8 where there are cores and memory for it, else 4. */
+export function hostCount(): number {
+  const given = Number(process.env['HOSTLER_TEST_HOSTS'] ?? '');
+  if (Number.isInteger(given) && given >= 1 && given <= 64) return given;
+  return availableParallelism() >= 4 && totalmem() >= 8 * 2 ** 30 ? 8 : 4;
+}
+
+/** One line of figures among vitest's own. */
+export function figure(line: string): void {
+  process.stderr.write(`  figure: ${line}\n`);
+}
+
+/** Milliseconds of a list: smallest, median, largest, in seconds. */
+export function spread(values: readonly number[]): string {
+  const sorted = values.toSorted((one, two) => one - two);
+  const at = (share: number) => ((sorted[Math.round(share * (sorted.length - 1))] ?? 0) / 1000).toFixed(1);
+  return `${at(0)} / ${at(0.5)} / ${at(1)} s (least / median / most of ${sorted.length})`;
+}
+
+/** True when an SSH server greets there. */
+function greets(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port: 22, timeout: 1_000 });
+    const end = (greeted: boolean) => {
+      socket.destroy();
+      resolve(greeted);
+    };
+    socket.on('data', (chunk) => end(chunk.toString('latin1').startsWith('SSH-')));
+    socket.on('error', () => end(false));
+    socket.on('close', () => end(false));
+    socket.on('timeout', () => end(false));
+  });
+}
+
+export type HostsWorld = LiveWorld & {
+  docker: DockerClient;
+  /** Milliseconds since 1970 by instance: the container started, its sshd greeted. */
+  started: Map<string, number>;
+  greeted: Map<string, number>;
+  /** Containers, volumes and networks that an emulator made and that are still in this Docker. */
+  leftInDocker(): Promise<string[]>;
+};
+
+/** `change` sees what a host is started with and may alter it. */
+export async function startHostsWorld(
+  socket: string,
+  options: WorldOptions & { change?: (host: HostOptions) => HostOptions } = {},
+): Promise<HostsWorld> {
+  const { change = (host) => host } = options;
+  const hosts: DockerHosts = await startDockerHosts({ env: { DOCKER_HOST: `unix://${socket}` } });
+  const started = new Map<string, number>();
+  const greeted = new Map<string, number>();
+  const closed = new AbortController();
+  const trouble: string[] = [];
+
+  const watch = async ({ address, instanceId }: HostOptions): Promise<void> => {
+    while (!closed.signal.aborted && !greeted.has(instanceId)) {
+      if (await greets(address)) greeted.set(instanceId, Date.now());
+      else await sleep(50);
+    }
+  };
+  const world = await startWorld({
+    ...options,
+    emulator: {
+      sshPort: 22,
+      bootMs: 100,
+      addresses: hosts.addresses,
+      onTrouble: (line) => trouble.push(line),
+      startHost: async (host) => {
+        const running = await hosts.startHost(change(host));
+        started.set(host.instanceId, Date.now());
+        void watch(host);
+        return running;
+      },
+    },
+  });
+  const docker = createDockerClient(socket);
+  return {
+    ...world,
+    docker,
+    started,
+    greeted,
+    leftInDocker: () => leftInDocker(docker),
+    close: async () => {
+      closed.abort();
+      await world.close();
+      if (trouble.length > 0) throw new Error(`the emulator had trouble: ${trouble.join('; ')}`);
+    },
+  };
+}
+
+async function leftInDocker(docker: DockerClient): Promise<string[]> {
+  const read = (path: string) => docker.json({ method: 'GET', path });
+  const containers = listOf(await read('/containers/json?all=1')).map(
+    ({ id }) => `container ${id.slice(0, 12)}`,
+  );
+  const { Volumes } = (await read('/volumes')) as { Volumes: { Name: string }[] | null };
+  const networks = (await read('/networks')) as { Name: string }[];
+  return [
+    ...containers,
+    ...(Volumes ?? []).map(({ Name }) => `volume ${Name}`),
+    ...networks
+      .filter(({ Name }) => !['bridge', 'host', 'none'].includes(Name))
+      .map(({ Name }) => `network ${Name}`),
+  ];
+}
+
+/** A file of a host as a tar, read from outside. */
+export async function fileOfHost(world: HostsWorld, instance: string, path: string): Promise<Buffer> {
+  const { status, body } = await world.docker.call({
+    method: 'GET',
+    path: `/containers/hostler-${instance}/archive?path=${encodeURIComponent(path)}`,
+  });
+  if (status !== 200) throw new Error(`${path} of ${instance}: ${status}`);
+  return body;
+}
