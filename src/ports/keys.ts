@@ -3,6 +3,11 @@
 export type CertifiedKey = { cert: string; key: string };
 
 export interface Keys {
+  /**
+   * uuid of this manager (the `hostler:manager` tag); made at the first call. It lives with the keys and not in the
+   * database: who lost the database still knows its hosts, who lost the keys cannot prove them and leaves them alone.
+   */
+  identity(): Promise<string>;
   /** PEM of the authority that signs new machines; made at the first call. */
   authority(): Promise<string>;
   /** Server certificate of one host: SAN addresses and names, valid until `notAfter` (epoch ms), from one hour back. */
