@@ -4,8 +4,7 @@
 import { dockerUrl, machineFiles } from './contract/machine-files.ts';
 import type { Config } from './domain/config.ts';
 import type { Machine } from './domain/machine.ts';
-import { moveMachine } from './domain/machine.ts';
-import { type DurationMs, type EpochMs, SECOND_MS } from './domain/units.ts';
+import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
 import type { Docker, DockerHost } from './ports/docker.ts';
@@ -16,20 +15,19 @@ import type { Metrics } from './ports/metrics.ts';
 import type { Random } from './ports/random.ts';
 import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
-import { createActor } from './reconcile/act.ts';
 import { type Background, createBackground } from './reconcile/background.ts';
-import { createExplainer } from './reconcile/explain.ts';
-import { createHostCleaner } from './reconcile/host-cleaner.ts';
-import { createLoop, type Loop } from './reconcile/loop.ts';
-import { createObserver } from './reconcile/observe.ts';
-import { createResolver } from './reconcile/resolver.ts';
-import { createSightings } from './reconcile/sightings.ts';
+import type { Loop } from './reconcile/loop.ts';
+import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
+import { takeUp } from './reconcile/take-up.ts';
+import { createAbandonedLeases } from './service/abandoned-leases.ts';
 import { cleanUp } from './service/cleanup.ts';
 import { type CurrentConfig, createCurrentConfig } from './service/current-config.ts';
+import { createForeignMachines } from './service/foreign-machines.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createMailbox } from './service/mailbox.ts';
 import { switchPools } from './service/pool-switches.ts';
+import { findHolder } from './service/relearn-leases.ts';
 import { reloadConfig } from './service/reload.ts';
 import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
@@ -86,13 +84,6 @@ export type AssembleInput = {
   stop: AbortSignal;
 };
 
-/** The machine a crash left in the middle of provisioning begins again: its steps are idempotent. */
-function resetProvisioning(store: Store, now: number): void {
-  for (const machine of store.machines()) {
-    if (machine.phase === 'provisioning') store.putMachine(moveMachine(machine, 'booting', now));
-  }
-}
-
 /** What all parts share. `late` closes the circle: leases wake the loop, the loop's work hands out leases. */
 type Context = Omit<AssembleInput, 'config'> & {
   config: CurrentConfig;
@@ -122,52 +113,25 @@ function createContext(input: AssembleInput): Context {
   };
 }
 
-/** The planner's shell: what EC2 shows, the loop, the executors. */
-function buildReconcile(context: Context) {
+function buildReconciler(context: Context): Reconciler {
   const { ports, config, journal, manager, stop, hostOf, late } = context;
-  const { store, clock, cloud, docker, metrics, log } = ports;
-  const nudge = () => late.loop.nudge();
-  const grantReady = (pool: string) => late.leases.grantReady(pool);
-  const owner = () => config.get().settings.owner;
-  const sightings = createSightings({ cloud, clock, owner, changed: nudge }, stop);
-  const resolver = createResolver({ cloud, clock, changed: nudge }, stop);
-  const observer = createObserver({ store, config, clock, cloud, sightings, resolver, manager });
-  const explainer = createExplainer({ metrics, journal });
-  const cleaner = createHostCleaner(
-    { store, config, docker, clock, journal, hostOf, grantReady, nudge },
-    stop,
-  );
   const { track } = context.background;
+  const grantReady = (pool: string) => late.leases.grantReady(pool);
   const loseHost = (name: string, why: string) => {
-    const lease = store.lease(name);
+    const lease = ports.store.lease(name);
     if (lease === null) return;
     late.leases.end(name, 'instance-gone');
     track(ports.runnerStore.putHealth(lease.store, name, { kind: 'gone', why }));
   };
-  const shared = {
-    ...ports,
-    config,
-    journal,
-    sightings,
-    resolver,
-    manager,
-    hostOf,
-    grantReady,
-    loseHost,
-    nudge,
-    track,
-    stop,
-  };
-  const actor = createActor({ ...shared, site: (key) => observer.site(key) });
-  const dropGone = (before: EpochMs) => store.dropGone(before);
-  const { random, keys } = ports;
-  late.loop = createLoop({ observer, actor, explainer, clock, random, keys, log, metrics, dropGone });
-  return { sightings, observer, explainer, cleaner, actor, nudge };
+  const paths = () => [...new Set([config.get().settings.machineStoragePath, ...ports.store.stores()])];
+  const holderOf = (id: string) => findHolder({ ...ports, hostOf, paths }, id);
+  const deps = { ...ports, config, journal, manager, hostOf, grantReady, loseHost, holderOf, track, stop };
+  const reconciler = createReconciler(deps);
+  late.loop = reconciler.loop;
+  return reconciler;
 }
 
-type Reconcile = ReturnType<typeof buildReconcile>;
-
-function buildLeases(context: Context, { cleaner, explainer }: Reconcile): Leases {
+function buildLeases(context: Context, { cleaner, explainer }: Reconciler): Leases {
   const { ports, config, journal, line, hostOf, stop, late } = context;
   const { store, clock, metrics, runnerStore } = ports;
   late.leases = createLeases({
@@ -204,7 +168,12 @@ function buildLeases(context: Context, { cleaner, explainer }: Reconcile): Lease
   return late.leases;
 }
 
-function buildUseCases(context: Context, core: Reconcile, leases: Leases, reload: Parts['reload']): UseCases {
+function buildUseCases(
+  context: Context,
+  core: Reconciler,
+  leases: Leases,
+  reload: Parts['reload'],
+): UseCases {
   const { ports, config, journal, line, manager, stop } = context;
   const { store, clock, cloud } = ports;
   const { nudge, observer, explainer, actor } = core;
@@ -232,8 +201,8 @@ function buildUseCases(context: Context, core: Reconcile, leases: Leases, reload
 export function assemble(input: AssembleInput): Parts {
   const context = createContext(input);
   const { ports, config, journal, hostOf, background } = context;
-  const { store, clock, log, metrics, docker, runnerStore } = ports;
-  const core = buildReconcile(context);
+  const { store, clock, log, metrics, cloud, docker, runnerStore } = ports;
+  const core = buildReconciler(context);
   const leases = buildLeases(context, core);
   const { loop } = context.late;
   const { sightings, observer, cleaner, nudge } = core;
@@ -246,7 +215,34 @@ export function assemble(input: AssembleInput): Parts {
   const useCases = buildUseCases(context, core, leases, reload);
   const home = () => config.get().settings.machineStoragePath;
   const retireByPerson = (machine: string) => void useCases.retire(machine, false);
-  const mailbox = createMailbox({ store, leases, runnerStore, clock, log, home, retireByPerson, nudge });
+  const endForeign = createForeignMachines({
+    cloud,
+    runnerStore,
+    clock,
+    journal,
+    sites: () => observer.sites(),
+  });
+  const mailbox = createMailbox({
+    store,
+    leases,
+    runnerStore,
+    clock,
+    log,
+    home,
+    endForeign,
+    retireByPerson,
+    nudge,
+  });
+  const abandoned = createAbandonedLeases({
+    store,
+    config,
+    runnerStore,
+    docker,
+    clock,
+    leases,
+    journal,
+    hostOf,
+  });
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
 
   async function sweep(signal: AbortSignal): Promise<void> {
@@ -264,12 +260,19 @@ export function assemble(input: AssembleInput): Parts {
     journal,
     reload,
     async run(signal) {
-      resetProvisioning(store, clock.now());
+      takeUp(store, clock.now());
       await mailbox.read();
       const looks = observer.sites().map((site) => sightings.sweep(site).catch(() => undefined));
       await Promise.race([Promise.all(looks), clock.sleep(FIRST_LOOK_MS, signal)]);
+      core.actor.resume();
       cleaner.resume();
-      await Promise.all([loop.run(signal), mailbox.run(signal), watch.run(signal), sweep(signal)]);
+      await Promise.all([
+        loop.run(signal),
+        mailbox.run(signal),
+        watch.run(signal),
+        abandoned.run(signal),
+        sweep(signal),
+      ]);
       await background.settled();
       await cleaner.settled();
     },

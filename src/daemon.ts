@@ -164,6 +164,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   const { clock, log, keys, metrics } = wired.ports;
   const startedAt = clock.now();
   const authority = await keys.authority();
+  const manager = await keys.identity();
   const parts: Parts = assemble({
     ports: wired.ports,
     config,

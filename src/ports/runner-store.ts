@@ -12,6 +12,12 @@ export type Release = {
   foreign: boolean;
 };
 
+/** What a folder of ours says of its machine: enough to know the host again after the database was lost. */
+export type FolderMark = { url: string; machine: string };
+
+/** What another docker-machine's config.json says of a machine that `rm` moved away. */
+export type ForeignMachine = { driver: string; instance: string | null; region: string | null };
+
 /** How fresh the daemon's word on a host is: `ok` until then, or why it is dead or gone. */
 export type HealthNote =
   | { kind: 'ok'; until: EpochMs }
@@ -25,6 +31,10 @@ export interface RunnerStore {
   stands(store: string, name: string): Promise<boolean>;
   /** Folders that `rm` moved away and that were not taken yet. */
   releases(store: string): Promise<Release[]>;
+  /** The mark of NAME's folder, or null when it does not stand or is not ours. */
+  mark(store: string, name: string): Promise<FolderMark | null>;
+  /** The machine behind a foreign release, or null when its config.json cannot be read. */
+  foreignMachine(store: string, name: string): Promise<ForeignMachine | null>;
   /** Deletes a release after the lease's end is stored. */
   takeRelease(store: string, name: string): Promise<void>;
   /** Door calls noted since the last read, oldest first; reading consumes them. */

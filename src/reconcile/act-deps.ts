@@ -1,5 +1,6 @@
 // What every executor is given. One object, so that an executor's needs are visible in its own file only.
 import type { CloudSite } from '../domain/config.ts';
+import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
@@ -36,6 +37,8 @@ export type ActDeps = {
   grantReady(pool: string): void;
   /** The host of a lease is no more: the lease ends and the runner's folder says so. */
   loseHost(lease: string, why: string): void;
+  /** The lease that holds an adopted machine, by the runner's folders and the host's containers; null = it is free. */
+  holderOf(machine: string): Promise<Lease | null>;
   nudge(): void;
   /** Long work in the background, awaited when the daemon stops. */
   track(work: Promise<void>): void;

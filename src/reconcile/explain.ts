@@ -97,7 +97,8 @@ export function createExplainer(deps: { metrics: Metrics; journal: Journal }): E
     explain(observation, plan) {
       kept = plan;
       gauges(observation, plan.pools);
-      metrics.orphans(plan.orphans.size);
+      // Keys with a colon remember other first looks.
+      metrics.orphans([...plan.orphans.keys()].filter((key) => !key.includes(':')).length);
       for (const size of plan.pools) {
         const codes = [...new Set(size.reasons.map((reason) => reason.code))].toSorted().join(' ');
         if (said.get(size.pool) === codes) continue;

@@ -29,6 +29,8 @@ type MailboxDeps = {
   home(): string;
   /** A person's `rm` ends the machine as well. */
   retireByPerson(machine: string): void;
+  /** A machine made by another docker-machine was removed: end what it stood for, then take the release. */
+  endForeign(path: string, name: string): Promise<void>;
   /** Look again soon. */
   nudge(): void;
 };
@@ -51,7 +53,10 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
   async function readStore(path: string): Promise<void> {
     for (const note of await runnerStore.notes(path)) applyNote(note);
     for (const release of await runnerStore.releases(path)) {
-      if (release.foreign) continue;
+      if (release.foreign) {
+        await deps.endForeign(path, release.name);
+        continue;
+      }
       const machine = store.lease(release.name)?.machine ?? null;
       const known = leases.end(release.name, release.byPerson ? 'by-person' : 'lease-ended');
       if (known && release.byPerson && machine !== null) deps.retireByPerson(machine);

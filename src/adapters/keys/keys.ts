@@ -14,6 +14,7 @@ import { newSshKey, readSshKey, type SshKeyPair } from './ssh-keys.ts';
 /** File names below the folder. One file holds certificate and key, so that they cannot come from two parallel starts. */
 export const AUTHORITY_FILE = 'authority.pem';
 export const USER_KEY_FILE = 'ssh-user-key';
+export const IDENTITY_FILE = 'manager-id';
 
 /** Largest private key file taken; a 16384-bit RSA key has 13 KB. */
 const MAX_KEY_FILE_BYTES = 64 * 1024;
@@ -30,7 +31,7 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
-function readManager(text: string): string {
+function readIdentity(text: string): string {
   const id = text.trim();
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) throw new Error('it does not hold a uuid');
   return id;
@@ -73,6 +74,8 @@ export function createKeys(folder: string, deps: { clock: Clock }): Keys {
   );
   const userKey = once(() => kept(USER_KEY_FILE, () => Promise.resolve(newSshKey().privateKey), readSshKey));
 
+  const identity = once(() => kept(IDENTITY_FILE, () => Promise.resolve(`${randomUUID()}\n`), readIdentity));
+
   // One after the other: a leaf takes some 3 ms of the main thread, and 200 machines may be launched at once.
   let line: Promise<unknown> = Promise.resolve();
   function issue(order: Omit<LeafOrder, 'now'>): Promise<CertifiedKey> {
@@ -101,6 +104,7 @@ export function createKeys(folder: string, deps: { clock: Clock }): Keys {
         names: [],
         notAfter: subject.notAfter,
       }),
+    identity,
     userKey,
     readUserKey: readGivenKey,
     hostKey: () => Promise.resolve(newSshKey()),

@@ -1,8 +1,9 @@
 // docker-machine's store folder on disk, as the daemon reads and marks it (ports/runner-store.ts).
 // It must not decide about leases. Trap: the runner and the door change the folder at any moment, so a file that has just
 // gone is normal; an unreadable store is not, and throws: it must never look like an empty one.
-import { access, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import {
   BY_PERSON,
   formatHealth,
@@ -16,12 +17,15 @@ import {
 } from '../../contract/store-layout.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Release, RunnerStore } from '../../ports/runner-store.ts';
+import type { ForeignMachine, Release, RunnerStore } from '../../ports/runner-store.ts';
 import { createCallsReader, isMissing } from './calls-reader.ts';
 import { watchMailbox } from './watch-mailbox.ts';
 
 /** A released folder's name: the machine's, and a number when several releases of one name wait. */
 const RELEASED_PATTERN = /^(?<name>[^~]+)(?:~(?<number>\d+))?$/;
+
+/** Bytes; docker-machine's config.json has some 3 KB. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 type Deps = { clock: Clock; log: Log };
 type Entry = { folder: string; name: string; number: number };
@@ -31,6 +35,34 @@ async function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A small file's text; null when it is missing or larger than any such file is. */
+async function readSmall(file: string): Promise<string | null> {
+  try {
+    return (await stat(file)).size > MAX_FILE_BYTES ? null : await readFile(file, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+const foreignSchema = z.object({
+  DriverName: z.string(),
+  Driver: z.object({ InstanceId: z.string().optional(), Region: z.string().optional() }).optional(),
+});
+
+function readForeign(text: string): ForeignMachine | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const parsed = foreignSchema.safeParse(value);
+  if (!parsed.success) return null;
+  const { DriverName: driver, Driver: made } = parsed.data;
+  return { driver, instance: made?.InstanceId || null, region: made?.Region || null };
 }
 
 /** The store of one or several MACHINE_STORAGE_PATH folders. */
@@ -82,6 +114,19 @@ export function createRunnerStore(deps: Deps): RunnerStore {
           }),
         ),
       );
+    },
+
+    async mark(store, name) {
+      if (!NAME_PATTERN.test(name)) return null;
+      const text = await readSmall(join(folderOf(store, name), MARK));
+      const [url = '', machine = ''] = text?.split('\n') ?? [];
+      return url.startsWith('tcp://') && machine !== '' ? { url, machine } : null;
+    },
+
+    async foreignMachine(store, name) {
+      const entry = (await entries(store)).find((each) => each.name === name);
+      const text = entry === undefined ? null : await readSmall(join(entry.folder, 'config.json'));
+      return text === null ? null : readForeign(text);
     },
 
     async takeRelease(store, name) {

@@ -55,11 +55,39 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
   );
   if (signal.aborted) return;
   if (answer.kind === 'ready') {
-    becomeReady(deps, id, answer);
+    if (!(await relearn(deps, id, answer.tls))) becomeReady(deps, id, answer);
     deps.metrics.provisioned(machine.pool, clock.monotonic() - startedAt);
     return;
   }
-  await failed(deps, id, `${answer.step}: ${answer.message}`);
+  // An adopted host may run a job that only its Docker could tell of: it is asked again until boot_timeout.
+  if (machine.hostKeys.length === 0) update(deps, id, (current) => ({ ...current, failure: answer.message }));
+  else await failed(deps, id, `${answer.step}: ${answer.message}`);
+}
+
+/** An adopted host that somebody holds goes back to its lease. False when it is free. */
+async function relearn(deps: ActDeps, id: string, tls: { cert: string; key: string }): Promise<boolean> {
+  const { store, clock, journal } = deps;
+  if (store.machine(id)?.hostKeys.length !== 0) return false;
+  store.putMachineTls(id, tls);
+  const lease = await deps.holderOf(id);
+  if (lease === null) return false;
+  const now = clock.now();
+  enterProvisioning(deps, id);
+  store.transaction(() => {
+    const machine = store.machine(id);
+    if (machine === null || machine.phase !== 'provisioning') return;
+    const ready = moveMachine({ ...machine, readyAt: now, idleSince: now }, 'ready', now);
+    store.putMachine({ ...moveMachine(ready, 'leased', now), lease: lease.name });
+    store.putLease(lease);
+  });
+  journal({
+    code: 'lease-relearned',
+    pool: lease.pool,
+    machine: id,
+    lease: lease.name,
+    detail: { jobs: lease.jobs.length },
+  });
+  return true;
 }
 
 function update(deps: ActDeps, id: string, change: (machine: Machine) => Machine): void {

@@ -1,0 +1,118 @@
+// Leases end without `rm` too: a store was wiped, a token rotated, a section renamed, a runner is gone for good.
+// A held lease that has no folder, or whose name fits no current section, ends by itself when its host has run no
+// labelled container for ten minutes (design §4).
+// Trap: a host that cannot be asked keeps its lease; missing data never frees a host.
+import type { Lease } from '../domain/lease.ts';
+import type { Machine } from '../domain/machine.ts';
+import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Docker, DockerHost } from '../ports/docker.ts';
+import type { RunnerStore } from '../ports/runner-store.ts';
+import type { Store } from '../ports/store.ts';
+import type { CurrentConfig } from './current-config.ts';
+import type { Journal } from './journal.ts';
+import type { Leases } from './leases.ts';
+
+/** How long nobody may hold a lease before it ends: longer than any restart of a runner, and than a config rewrite. */
+export const ABANDONED_AFTER_MS: DurationMs = 10 * MINUTE_MS;
+/** The folders are compared this often. */
+const LOOK_EVERY_MS: DurationMs = 30 * SECOND_MS;
+/** One look at a host's containers. */
+const HOST_LIMIT_MS: DurationMs = 5 * SECOND_MS;
+
+type Deps = {
+  store: Store;
+  config: CurrentConfig;
+  runnerStore: RunnerStore;
+  docker: Docker;
+  clock: Clock;
+  leases: Leases;
+  journal: Journal;
+  hostOf(machine: Machine): DockerHost | null;
+};
+
+/** Why nobody can hold this lease, or null. `names`: folders that stand in its store; null = the store cannot be read. */
+export function abandonment(
+  lease: Lease,
+  names: ReadonlySet<string> | null,
+  config: CurrentConfig,
+): string | null {
+  if (names !== null && !names.has(lease.name)) return 'its folder is gone';
+  const pool = config.pool(lease.pool);
+  if (pool === null) return `its section left the configuration (pool ${lease.pool})`;
+  const fits =
+    pool.namePrefixes.length === 0 || pool.namePrefixes.some((prefix) => lease.name.startsWith(prefix));
+  const served = config
+    .get()
+    .pools.some((each) => each.namePrefixes.some((prefix) => lease.name.startsWith(prefix)));
+  // A name that fitted no section from the first was served by its options; only one that fitted once can stop to fit.
+  return fits || served || !lease.name.startsWith('runner-')
+    ? null
+    : 'its name fits no section any more (token or MachineName changed)';
+}
+
+export type AbandonedLeases = {
+  /** One round over all held leases. */
+  look(): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+};
+
+/** The watch over leases that nobody holds. */
+export function createAbandonedLeases(deps: Deps): AbandonedLeases {
+  const { store, config, runnerStore, docker, clock, leases, journal } = deps;
+  /** First time each lease was seen so, and why; forgotten as soon as somebody holds it again. */
+  const since = new Map<string, EpochMs>();
+
+  async function runsNothing(lease: Lease): Promise<boolean> {
+    const machine = lease.machine === null ? null : store.machine(lease.machine);
+    if (machine === null || machine.phase === 'gone') return true;
+    const host = deps.hostOf(machine);
+    if (host === null) return false;
+    const containers = await docker.jobContainers(host, clock.timeout(HOST_LIMIT_MS)).catch(() => null);
+    return containers !== null && !containers.some((container) => container.running);
+  }
+
+  async function lookAt(lease: Lease, names: ReadonlySet<string> | null): Promise<void> {
+    const why = abandonment(lease, names, config);
+    if (why === null || !(await runsNothing(lease))) {
+      since.delete(lease.name);
+      return;
+    }
+    const first = since.get(lease.name) ?? clock.now();
+    since.set(lease.name, first);
+    if (clock.now() - first < ABANDONED_AFTER_MS) return;
+    since.delete(lease.name);
+    const { name, pool, machine } = lease;
+    journal({
+      code: 'lease-abandoned',
+      pool,
+      machine,
+      lease: name,
+      level: 'warn',
+      text: `${name} ends by itself: ${why}`,
+    });
+    leases.end(name, 'lease-abandoned');
+    await runnerStore.remove(lease.store, name);
+  }
+
+  async function look(): Promise<void> {
+    const held = store.leases().filter((lease) => lease.state === 'held');
+    for (const [path, group] of Map.groupBy(held, (lease) => lease.store)) {
+      const names = await runnerStore.names(path).then(
+        (found) => new Set(found),
+        () => null,
+      );
+      for (const lease of group) await lookAt(lease, names);
+    }
+  }
+
+  return {
+    look,
+    async run(signal) {
+      while (!signal.aborted) {
+        await clock.sleep(LOOK_EVERY_MS, signal);
+        if (!signal.aborted) await look();
+      }
+    },
+  };
+}
