@@ -13,6 +13,7 @@ import type { Keys } from './ports/keys.ts';
 import type { Log } from './ports/log.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { Random } from './ports/random.ts';
+import type { RunnerFigures } from './ports/runner-figures.ts';
 import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
 import { type Background, createBackground } from './reconcile/background.ts';
@@ -29,6 +30,7 @@ import { createMailbox } from './service/mailbox.ts';
 import { switchPools } from './service/pool-switches.ts';
 import { findHolder } from './service/relearn-leases.ts';
 import { reloadConfig } from './service/reload.ts';
+import { createStuckJobs } from './service/stuck-jobs.ts';
 import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
 import { createWaitingLine, type WaitingLine } from './service/waiting-line.ts';
@@ -48,6 +50,7 @@ export type Ports = {
   docker: Docker;
   keys: Keys;
   runnerStore: RunnerStore;
+  runnerFigures: RunnerFigures;
   clock: Clock;
   random: Random;
   log: Log;
@@ -243,6 +246,7 @@ export function assemble(input: AssembleInput): Parts {
     journal,
     hostOf,
   });
+  const stuck = createStuckJobs({ store, config, figures: ports.runnerFigures, clock, journal });
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
 
   async function sweep(signal: AbortSignal): Promise<void> {
@@ -271,6 +275,7 @@ export function assemble(input: AssembleInput): Parts {
         mailbox.run(signal),
         watch.run(signal),
         abandoned.run(signal),
+        stuck.run(signal),
         sweep(signal),
       ]);
       await background.settled();

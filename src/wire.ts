@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createCloud } from './adapters/aws/create-cloud.ts';
 import { createDocker } from './adapters/docker/docker.ts';
 import { createKeys, USER_KEY_FILE } from './adapters/keys/keys.ts';
+import { createRunnerFigures } from './adapters/runner-metrics/runner-figures.ts';
 import { createRunnerStore } from './adapters/runner-store/runner-store.ts';
 import { lockFolder, openDatabase } from './adapters/sqlite/database.ts';
 import { createStore } from './adapters/sqlite/store.ts';
@@ -57,6 +58,7 @@ export function wire(
       docker: createDocker({ clock }),
       keys: createKeys(keysFolder, { clock }),
       runnerStore: createRunnerStore({ clock, log }),
+      runnerFigures: createRunnerFigures(),
       clock,
       random: createRandom(),
       log,

@@ -149,6 +149,8 @@ export type DaemonSettings = {
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   /** Over all pools; 0 = none. */
   maxMachines: number;
+  /** The runner's own /metrics on this machine, from its file's listen_address; null = it has none. */
+  runnerMetrics: string | null;
   /** `gitlab_runner_autoscaling_*` beside our own metrics (facts/peers.md §2a). */
   compatMetrics: boolean;
 };

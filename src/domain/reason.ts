@@ -45,6 +45,7 @@ export const reasonTexts = {
   'lease-dropped': 'the caller of create went away',
   'lease-abandoned': 'nobody holds it any more: no folder or no section, and no job on its host',
   'lease-relearned': "known again from the runner's folder or the host's containers",
+  'runner-race': 'the runner has jobs that neither have a machine nor wait for one',
   'foreign-ended': 'a machine made by another docker-machine was removed',
   'lease-timeout': 'create_wait passed without a machine',
   provisioning: 'its instance has an address; it is made a Docker host',

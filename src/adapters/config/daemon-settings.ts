@@ -82,6 +82,15 @@ function readListenAddress(scope: SettingsScope): string {
   return note(scope, 'listen_address', beside, null);
 }
 
+/** Where the runner's own figures are: its listen_address, on loopback when it listens everywhere. */
+function runnerMetrics(claimed: string): string | null {
+  const parts = /^(?<host>\[[^\]]+\]|[^:]*):(?<port>\d+)$/.exec(claimed.trim())?.groups;
+  if (parts === undefined) return null;
+  const host = parts['host'] ?? '';
+  const isEverywhere = host === '' || host === '0.0.0.0' || host === '[::]';
+  return `http://${isEverywhere ? '127.0.0.1' : host}:${parts['port']}/metrics`;
+}
+
 function readOwner(scope: SettingsScope): string {
   const picked = pick(scope.reading, scope.layers, 'owner', daemonKeys.owner);
   const named = scope.runner.sections.find(({ name }) => name !== '')?.name ?? '';
@@ -115,6 +124,7 @@ export function readDaemonSettings(scope: SettingsScope): {
     machineStoragePath: readPath(scope, 'machine_storage_path', defaultStore(scope)),
     logLevel: note(scope, 'log_level', logLevel?.value ?? 'info', logLevel),
     maxMachines: note(scope, 'max_machines', maxMachines?.value ?? 0, maxMachines),
+    runnerMetrics: runnerMetrics(scope.runner.top.value.listen_address ?? ''),
     compatMetrics: isOn('compat_metrics'),
   };
   return { settings, assumeRoleArn: note(scope, 'assume_role_arn', role?.value ?? null, role) };
