@@ -65,6 +65,7 @@ describe('the runner’s own file', () => {
       machineStoragePath: '/home/ci/.docker/machine',
       logLevel: 'info',
       maxMachines: 0,
+      runnerMetrics: null,
       compatMetrics: false,
     });
   });
