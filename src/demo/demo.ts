@@ -53,6 +53,8 @@ export type Demo = {
 
 /** Between looks at something awaited. */
 const LOOK_MS: DurationMs = 100;
+/** Between two claims: about what a GitLab takes to answer one request for a job; the runner asks one at a time. */
+const CLAIM_GAP_MS: DurationMs = 40;
 /** What a busy machine may need beyond boots and jobs before something counts as stuck. */
 const PATIENCE_MS: DurationMs = 60 * SECOND_MS;
 /** From drain to the last instance's end: two terminate rounds and the emulated cloud's two seconds each. */
@@ -99,6 +101,7 @@ function makeRunner(
     env: site.env,
     policy: policyOf(options),
     machineOptions,
+    pace: { claimGapMs: CLAIM_GAP_MS },
     onEvent: (event) => {
       if (event.kind !== 'job' || event.job.machine === null || machineIds.has(event.job.machine)) return;
       const id = machineIdOf(site, event.job.machine);
