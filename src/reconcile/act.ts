@@ -26,21 +26,27 @@ export type Actor = {
   retireNow(ids: readonly string[], code: 'by-person' | 'cleanup'): number;
 };
 
+/** Provisioning under way, and failed boots whose console is being read. */
+type Provisions = { underWay: ProvisionsUnderWay; ending: Set<string> };
+
 type Executors = { [K in ActionKind]: (action: Extract<Action, { kind: K }>) => void | Promise<void> };
 
 /** Ends a machine by policy; a boot that timed out leaves its console in the history first. */
-function retire(
-  deps: ActDeps,
-  provisions: ProvisionsUnderWay,
-  action: Extract<Action, { kind: 'retire' }>,
-): void {
+function retire(deps: ActDeps, provisions: Provisions, action: Extract<Action, { kind: 'retire' }>): void {
   const machine = deps.store.machine(action.machine);
   if (machine === null) return;
-  provisions.get(machine.id)?.abort();
+  provisions.underWay.get(machine.id)?.abort();
   const isBoot = machine.phase === 'booting' || machine.phase === 'provisioning';
   if (isBoot && action.reason.code === 'boot-timeout' && machine.instance !== null) {
     const failure = machine.failure ?? `still ${machine.phase} after boot_timeout`;
-    deps.track(endFailedBoot(deps, machine.id, 'boot-timeout', failure));
+    // The plan asks again each tick until the row moves; its console is read once.
+    if (provisions.ending.has(machine.id)) return;
+    provisions.ending.add(machine.id);
+    deps.track(
+      endFailedBoot(deps, machine.id, 'boot-timeout', failure).finally(() =>
+        provisions.ending.delete(machine.id),
+      ),
+    );
     return;
   }
   retireMachine(deps, machine.id, action.reason);
@@ -58,11 +64,7 @@ function forgetLaunch(
   endMachines(deps, launch, 'lost', { kind: 'unknown', scope: 'call', code: action.reason.code, message });
 }
 
-function createExecutors(
-  deps: ActDeps,
-  inFlight: LaunchesInFlight,
-  provisions: ProvisionsUnderWay,
-): Executors {
+function createExecutors(deps: ActDeps, inFlight: LaunchesInFlight, provisions: Provisions): Executors {
   return {
     launch: (action) => launchMachines(deps, inFlight, action),
     resend(action) {
@@ -71,11 +73,11 @@ function createExecutors(
     },
     'forget-launch': (action) => forgetLaunch(deps, inFlight, action),
     match: (action) => matchMachine(deps, action.machine, action.instance),
-    provision: (action) => startProvision(deps, provisions, action.machine),
+    provision: (action) => startProvision(deps, provisions.underWay, action.machine),
     retire: (action) => retire(deps, provisions, action),
     drain: (action) => drainMachine(deps, action.machine, action.reason),
     bury(action) {
-      provisions.get(action.machine)?.abort();
+      provisions.underWay.get(action.machine)?.abort();
       buryMachine(deps, action.machine, action.reason);
     },
     // The rows are marked before the first wait, so the next tick does not ask twice.
@@ -90,7 +92,7 @@ function createExecutors(
 export function createActor(deps: ActDeps): Actor {
   const { store } = deps;
   const inFlight: LaunchesInFlight = new Set();
-  const provisions: ProvisionsUnderWay = new Map();
+  const provisions: Provisions = { underWay: new Map(), ending: new Set() };
   const executors = createExecutors(deps, inFlight, provisions);
   const execute = async <K extends ActionKind>(action: Extract<Action, { kind: K }>): Promise<void> =>
     executors[action.kind](action);
@@ -113,7 +115,7 @@ export function createActor(deps: ActDeps): Actor {
     },
     retireNow(ids, code) {
       const done = ids.filter((id) => {
-        provisions.get(id)?.abort();
+        provisions.underWay.get(id)?.abort();
         return retireMachine(deps, id, { code, machine: id });
       });
       deps.nudge();

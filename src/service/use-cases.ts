@@ -13,8 +13,9 @@ import type {
 } from '../contract/api.ts';
 import { HostlerError } from '../domain/error.ts';
 import type { Machine } from '../domain/machine.ts';
-import type { Action, Plan } from '../domain/plan.ts';
+import type { Plan } from '../domain/plan.ts';
 import { describeReason } from '../domain/reason.ts';
+import { describeAction } from '../planner/plan-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from './current-config.ts';
@@ -75,12 +76,6 @@ export type UseCaseDeps = {
   isStopping(): boolean;
   nudge(): void;
 };
-
-function describeAction(action: Action): string {
-  const what =
-    'machine' in action ? action.machine : 'machines' in action ? `${action.machines.length} machines` : '';
-  return `${action.kind} ${what} ${describeReason(action.reason)}`.replaceAll('  ', ' ');
-}
 
 type ReadCases = Pick<
   UseCases,

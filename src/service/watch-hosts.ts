@@ -5,6 +5,7 @@
 import { isBusy, type JobSeen, type Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
+import { DEAD_AFTER_PINGS } from '../planner/liveness.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
@@ -22,8 +23,6 @@ export const NOTE_GOOD_MS: DurationMs = 25 * SECOND_MS;
 /** Looks under way at once, and a round each 100 ms starts at most 10: at most 100 a second in all (design §4). */
 const STARTS_PER_ROUND = 10;
 const ROUND_MS: DurationMs = 100;
-/** Pings in a row that must fail before a host counts as dead: one lost packet is not a death. */
-export const DEAD_AFTER_PINGS = 3;
 /** Jobs remembered a lease; more than a runner's MaxBuilds in practice. */
 const JOBS_KEPT = 100;
 
