@@ -32,7 +32,7 @@ export function spread(values: readonly number[]): string {
 }
 
 /** True when an SSH server greets there. */
-function greets(address: string): Promise<boolean> {
+export function greets(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port: 22, timeout: 1_000 });
     const end = (greeted: boolean) => {
@@ -103,7 +103,8 @@ export async function startHostsWorld(
   };
 }
 
-async function leftInDocker(docker: DockerClient): Promise<string[]> {
+/** Containers, volumes and networks of this Docker, which is the tests' own; its built-in networks aside. */
+export async function leftInDocker(docker: DockerClient): Promise<string[]> {
   const read = (path: string) => docker.json({ method: 'GET', path });
   const containers = listOf(await read('/containers/json?all=1')).map(
     ({ id }) => `container ${id.slice(0, 12)}`,
@@ -121,9 +122,13 @@ async function leftInDocker(docker: DockerClient): Promise<string[]> {
 
 /** A file of a host as a tar, read from outside. */
 export async function fileOfHost(world: HostsWorld, instance: string, path: string): Promise<Buffer> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [`hostler.instance=${instance}`] }));
+  const found = listOf(
+    await world.docker.json({ method: 'GET', path: `/containers/json?filters=${filters}` }),
+  );
   const { status, body } = await world.docker.call({
     method: 'GET',
-    path: `/containers/hostler-${instance}/archive?path=${encodeURIComponent(path)}`,
+    path: `/containers/${found[0]?.id ?? ''}/archive?path=${encodeURIComponent(path)}`,
   });
   if (status !== 200) throw new Error(`${path} of ${instance}: ${status}`);
   return body;

@@ -91,7 +91,8 @@ async function dockerHosts(flags: Flags, io: CliIo): Promise<DockerHosts | null>
     env: io.env,
     ...(flags.hostImage === undefined ? {} : { image: flags.hostImage }),
   });
-  if (hosts.removed > 0) io.err(`hostler emulate: removed ${hosts.removed} hosts that a killed one left\n`);
+  if (hosts.removed > 0)
+    io.err(`hostler emulate: removed ${hosts.removed} host(s) that a killed emulator left\n`);
   return hosts;
 }
 

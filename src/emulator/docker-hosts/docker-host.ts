@@ -77,7 +77,8 @@ function seedOf({ instanceId, userData }: HostOptions): Buffer {
 /** Powers the host on; it boots for some seconds after this. Throws `docker-unusable` with Docker's words. */
 export async function startDockerHost(place: HostPlace, host: HostOptions): Promise<RunningHost> {
   const { docker } = place;
-  const path = `/containers/create?name=hostler-${host.instanceId}`;
+  // The network's name is this emulator's alone; instance ids repeat with the seed.
+  const path = `/containers/create?name=${place.network}-${host.instanceId}`;
   const id = madeId(await docker.json({ method: 'POST', path, json: containerOf(place, host) }));
   let shown = '';
   let stopConsole = (): void => {};
