@@ -20,7 +20,7 @@ export type Child = {
 };
 
 /** Characters of a log shown when a child ends unasked. */
-const TAIL = 600;
+const TAIL = 300;
 
 /** The last lines of a child's log, for a message. */
 export function tailOf(file: string): string {

@@ -79,8 +79,11 @@ function createFamily(site: Site, signal: AbortSignal): Family {
           const how = `${dead.name} ${await dead.ended}: ${tailOf(site.log(dead.name))}`;
           throw new HostlerError('daemon-away', how);
         }
-        if (performance.now() - begun > limitMs)
-          throw new HostlerError('internal', `${what}: not within ${Math.round(limitMs / SECOND_MS)} s`);
+        if (performance.now() - begun > limitMs) {
+          const words = children.map(({ name }) => `${name}: ${tailOf(site.log(name))}`).join('; ');
+          const limit = Math.round(limitMs / SECOND_MS);
+          throw new HostlerError('internal', `${what}: not within ${limit} s; last words of ${words}`);
+        }
         await sleep(LOOK_MS);
       }
     },
