@@ -1,7 +1,7 @@
 // A burst of jobs on an empty pool of real Docker hosts, and what holds on each of them afterwards: user data, SSH keys,
 // TLS, a job as the runner runs it, cleaning. One world for all, since hosts take their time to boot; in this order.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';

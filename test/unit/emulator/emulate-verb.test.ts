@@ -69,6 +69,9 @@ describe('hostler emulate', () => {
     [['--fail', 'InternalError:7'], 'rate from 0 to 1'],
     [['--seed', '-1'], 'whole number'],
     [['--prot', '1'], '--port'],
+    [['--hosts', 'real'], 'docker'],
+    [['--host-image', 'box'], '--hosts docker'],
+    [['--hosts', 'docker', '--ssh-port', '2222'], 'port 22'],
     [['extra'], 'arguments'],
   ])('%j is refused in one line', async (flags, word) => {
     const said: string[] = [];
@@ -77,6 +80,20 @@ describe('hostler emulate', () => {
     expect(code).toBe(64);
     expect(said.join('')).toMatch(/^hostler: .+\n$/);
     expect(said.join('')).toContain(word);
+  });
+
+  test('hosts in containers without Docker are refused in one line', async () => {
+    const said: string[] = [];
+    const io = { out: (text: string) => said.push(text), err: (text: string) => said.push(text) };
+    const env = { DOCKER_HOST: 'unix:///nonexistent/docker.sock' };
+    const code = await runProgram(['emulate', '--hosts', 'docker'], {
+      ...io,
+      env,
+      isTty: false,
+      now: () => 0,
+    });
+    expect(code).toBe(69);
+    expect(said.join('')).toMatch(/^hostler: no Docker daemon listens on .+ \(docker-unusable\)\n$/);
   });
 
   test('a code that is none is refused in one line before anything listens', async () => {

@@ -242,6 +242,17 @@ describe('hosts', () => {
     expect(Buffer.from((await read()) ?? '', 'base64').toString()).toContain(`${InstanceId} is ready`);
   });
 
+  test('the console shows what the host itself shows, where it has one', async () => {
+    const { ec2 } = await startRig({
+      startHost: async () => ({ close: async () => {}, console: () => 'Welcome to Debian' }),
+    });
+    const [InstanceId = ''] = await launch(ec2);
+    await vi.waitFor(async () => {
+      const { Output } = await ec2.send(new GetConsoleOutputCommand({ InstanceId }));
+      expect(Buffer.from(Output ?? '', 'base64').toString()).toBe('Welcome to Debian');
+    });
+  });
+
   test('closing the emulator closes every host', async () => {
     const { ec2, hosts, emulator } = await startRig();
     const ids = await launch(ec2, { MaxCount: 5 });
