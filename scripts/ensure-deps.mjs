@@ -13,18 +13,27 @@ const stamp = join(root, 'node_modules', '.package-lock.json');
 const fresh = existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs;
 
 /**
- * npm's own words go to stderr: stdout belongs to the script that follows (`demo --json`).
+ * npm's own words never go to stdout: that belongs to the script that follows (`demo --json`).
+ * @param {'said' | 'kept'} words said at once on stderr, or kept for the case that nothing else helps
  * @param {string[]} args
  */
-function npm(...args) {
+function npm(words, ...args) {
   const cli = process.env['npm_execpath'];
   const [command, head] = cli ? [process.execPath, [cli]] : ['npm', []];
-  return spawnSync(command, [...head, ...args], { cwd: root, stdio: ['ignore', 2, 2] }).status === 0;
+  const run = spawnSync(command, [...head, ...args], {
+    cwd: root,
+    stdio: ['ignore', words === 'said' ? 2 : 'pipe', words === 'said' ? 2 : 'pipe'],
+    encoding: 'utf8',
+  });
+  return { ok: run.status === 0, words: run.stderr ?? '' };
 }
 
 if (!fresh) {
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  if (!npm('ci', ...quiet) && !npm('install', '--no-save', ...quiet)) {
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--no-update-notifier'];
+  console.error('hostler: installing its packages');
+  const strict = npm('kept', 'ci', ...quiet);
+  if (!strict.ok && !npm('said', 'install', '--no-save', ...quiet).ok) {
+    console.error(strict.words);
     console.error('hostler: could not install its packages; see the lines above, then try `npm ci` by hand');
     rmSync(stamp, { force: true });
     process.exit(1);
