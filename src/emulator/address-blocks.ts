@@ -3,7 +3,7 @@
 // Trap: blocks are taken asynchronously but addresses synchronously: prepare() first, take() then.
 import { createServer, type Server } from 'node:net';
 import { HostlerError } from '../domain/error.ts';
-import type { AddressBook } from '../sim/run-instances.ts';
+import type { AddressBook } from '../sim/start-instances.ts';
 
 /** Blocks 1 to 254: 127.0.0.x belongs to the machine's own services. */
 const BLOCKS = 254;

@@ -1,6 +1,7 @@
 // The emulator's own paths below /_emulator/: what was called, what runs, and switches for failures and capacity. For
 // tests and people at a terminal; nothing of it exists in EC2.
 import type { SimInstance } from '../sim/instance.ts';
+import type { SpotRequest } from '../sim/spot-requests.ts';
 import type { World } from '../sim/world.ts';
 import type { Dispatch } from './dispatch.ts';
 
@@ -29,6 +30,24 @@ function instanceJson(instance: SimInstance) {
     launched_at: iso(instance.launchedAt),
     ending_at: iso(instance.endingAt),
     terminated_at: iso(instance.terminatedAt),
+  };
+}
+
+/** One spot request as `GET /_emulator/spot-requests` shows it. */
+function spotRequestJson(request: SpotRequest) {
+  return {
+    id: request.id,
+    state: request.state,
+    status: request.status,
+    kind: request.kind,
+    type: request.type,
+    zone: request.zone,
+    max_price: request.maxPrice,
+    instance: request.instanceId,
+    tags: Object.fromEntries(request.tags),
+    created_at: iso(request.createdAt),
+    updated_at: iso(request.updatedAt),
+    valid_until: iso(request.validUntil),
   };
 }
 
@@ -72,6 +91,25 @@ function setCapacity(world: World, body: Record<string, unknown>): ControlAnswer
   return { status: 200, body: { type, zone, market, count } };
 }
 
+function setPrice(world: World, body: Record<string, unknown>): ControlAnswer {
+  const { type, zone, usd } = body;
+  const fits = usd === null || (typeof usd === 'number' && Number.isFinite(usd) && usd > 0);
+  if (typeof type !== 'string' || typeof zone !== 'string' || !fits) {
+    return refused(
+      400,
+      'expected {"type": text, "zone": text, "usd": spot price of an hour or null for the model\'s}',
+    );
+  }
+  world.prices.set({ type, zone }, usd);
+  return { status: 200, body: { type, zone, usd } };
+}
+
+const switches = new Map([
+  ['fail', setFault],
+  ['capacity', setCapacity],
+  ['price', setPrice],
+]);
+
 /** Answers a request to a path below /_emulator/. */
 export function answerControl(
   parts: { world: World; dispatch: Dispatch },
@@ -83,14 +121,15 @@ export function answerControl(
     if (name === 'calls') return { status: 200, body: dispatch.ec2Calls() };
     if (name === 'ssm-calls') return { status: 200, body: dispatch.ssmCalls() };
     if (name === 'instances') return { status: 200, body: world.instances().map(instanceJson) };
+    if (name === 'spot-requests') return { status: 200, body: world.spotRequests().map(spotRequestJson) };
   }
-  if (request.method === 'POST' && (name === 'fail' || name === 'capacity')) {
+  const set = request.method === 'POST' ? switches.get(name) : undefined;
+  if (set !== undefined) {
     const body = fields(request.body);
-    if (body === null) return refused(400, 'the body is no JSON object');
-    return name === 'fail' ? setFault(world, body) : setCapacity(world, body);
+    return body === null ? refused(400, 'the body is no JSON object') : set(world, body);
   }
   return refused(
     404,
-    'try GET /_emulator/calls, /_emulator/ssm-calls or /_emulator/instances, POST /_emulator/fail or /_emulator/capacity',
+    'try GET /_emulator/instances, calls, ssm-calls or spot-requests, POST /_emulator/fail, capacity or price',
   );
 }

@@ -8,11 +8,17 @@ import type { World } from '../sim/world.ts';
 import { type Caller, callerOf, unsigned } from './caller.ts';
 import { ec2Actions } from './ec2-actions.ts';
 import { isNarrowed } from './ec2-requests.ts';
-import { parseQuery } from './query-params.ts';
+import { parseQuery, type QueryParams } from './query-params.ts';
 import { answerSsm, SsmError } from './ssm-actions.ts';
 import { answerXml, errorXml } from './xml.ts';
 
-export type HttpCall = { authorization: string | undefined; target: string | undefined; body: string };
+export type HttpCall = {
+  authorization: string | undefined;
+  target: string | undefined;
+  /** What stands behind the `?` of the address: a call may be signed there. */
+  search: string;
+  body: string;
+};
 
 export type HttpAnswer =
   | { kind: 'answer'; status: number; type: string; requestId: string; body: string }
@@ -54,6 +60,12 @@ function ec2Action(action: string, count: (action: string) => void) {
   return serve;
 }
 
+/** How many machines a call may bring, or null when it brings none. */
+function machinesOf(action: string, params: QueryParams): number | null {
+  if (action === 'RunInstances') return params.number('MaxCount') ?? 1;
+  return action === 'RequestSpotInstances' ? (params.number('InstanceCount') ?? 1) : null;
+}
+
 async function answerEc2(
   parts: DispatchParts,
   { caller, body, requestId }: ServiceCall,
@@ -77,8 +89,10 @@ async function answerEc2(
     }
     const region = world.region(caller.region);
     region.admit({ action, narrowed: isNarrowed(params), dryRun: params.flag('DryRun') });
-    if (action === 'RunInstances') {
-      await parts.prepareAddresses(Math.min(SUBNET_ADDRESSES, params.number('MaxCount') ?? 1));
+    const wanted = machinesOf(action, params);
+    // Open spot requests become machines outside of any call, when nobody can wait for addresses.
+    if (wanted !== null) {
+      await parts.prepareAddresses(Math.min(SUBNET_ADDRESSES, wanted) + region.spotRequests.open().length);
     }
     const answered = answerXml(action, requestId, serve(region, params));
     const failure = world.faults.answer(action);
@@ -145,7 +159,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   return {
     async answer(call) {
       const service = {
-        caller: callerOf(call.authorization) ?? unsigned,
+        caller: callerOf(call) ?? unsigned,
         body: call.body,
         requestId: randomUUID(),
       };

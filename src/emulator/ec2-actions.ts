@@ -1,78 +1,16 @@
 // The EC2 calls that the emulator serves: each reads its parameters, asks the world, and gives XML elements back.
-// A new call is one entry here; limits, failures, dry runs and errors are the same for all (dispatch.ts).
+// A new call is one entry in one of the tables; limits, failures, dry runs and errors are the same for all (dispatch.ts).
 
 import { describeSubnets, describeVpcs } from '../sim/describe-networks.ts';
 import { refuse } from '../sim/ec2-error.ts';
 import { instanceType, listedTypes } from '../sim/instance-types.ts';
-import type { Region } from '../sim/region.ts';
 import { authorizeIngress, createGroup, describeGroups } from '../sim/security-groups.ts';
-import {
-  ACCOUNT,
-  groupXml,
-  imageXml,
-  instanceXml,
-  reservationsXml,
-  ruleXml,
-  spotRequestXml,
-  stateXml,
-  subnetXml,
-  typeXml,
-  vpcXml,
-} from './ec2-answers.ts';
-import { readDescribe, readRules, readRun, readTags } from './ec2-requests.ts';
-import type { QueryParams } from './query-params.ts';
-import type { XmlValue } from './xml.ts';
-
-type Fields = Readonly<Record<string, XmlValue>>;
-export type Ec2Action = (region: Region, params: QueryParams) => Fields;
-
-const paged = <T>(
-  name: string,
-  page: { things: readonly T[]; nextToken: string | null },
-  xml: (thing: T) => XmlValue,
-): Fields => ({ [name]: page.things.map(xml), nextToken: page.nextToken });
-
-const tagsFor = (params: QueryParams, resource: string) =>
-  params
-    .structs('TagSpecification')
-    .filter((specification) => specification.text('ResourceType') === resource)
-    .flatMap((specification) => readTags(specification));
-
-const required = (params: QueryParams, name: string): string =>
-  params.text(name) ?? refuse('MissingParameter', `The request must contain the parameter ${name}`);
-
-const runInstances: Ec2Action = (region, params) => {
-  const instances = region.runInstances(readRun(params));
-  return {
-    reservationId: instances[0]?.reservation,
-    ownerId: ACCOUNT,
-    groupSet: [],
-    instancesSet: instances.map(instanceXml),
-  };
-};
-
-const describeInstances: Ec2Action = (region, params) => {
-  const page = region.instances.describe(readDescribe(params, 'InstanceId'));
-  return { reservationSet: reservationsXml(page.things), nextToken: page.nextToken };
-};
-
-const terminateInstances: Ec2Action = (region, params) => ({
-  instancesSet: region.terminateInstances(params.list('InstanceId')).map(({ id, before, after }) => ({
-    instanceId: id,
-    currentState: stateXml(after),
-    previousState: stateXml(before),
-  })),
-});
-
-const consoleOutput: Ec2Action = (region, params) => {
-  const id = required(params, 'InstanceId');
-  const output = region.instances.console(id);
-  return {
-    instanceId: id,
-    timestamp: new Date(output?.at ?? region.now()).toISOString(),
-    output: output === null ? null : Buffer.from(output.text).toString('base64'),
-  };
-};
+import { type Ec2Action, paged, required, tagsFor } from './ec2-action.ts';
+import { groupXml, imageXml, ruleXml, subnetXml, typeXml, vpcXml } from './ec2-answers.ts';
+import { readDescribe, readRules } from './ec2-requests.ts';
+import { instanceActions } from './instance-actions.ts';
+import { keyPairActions } from './key-pair-actions.ts';
+import { spotActions } from './spot-actions.ts';
 
 const accountAttributes: Ec2Action = (region, params) => {
   const values = new Map([
@@ -90,6 +28,26 @@ const accountAttributes: Ec2Action = (region, params) => {
             values.get(name) ?? refuse('InvalidParameterValue', `No account attribute '${name}'.`),
         },
       ],
+    })),
+  };
+};
+
+/** Regions by name, for callers that choose from them; here every well-formed name is one. */
+const REGIONS = ['us-east-1', 'us-east-2', 'us-west-1', 'us-west-2', 'ca-central-1', 'sa-east-1']
+  .concat(['eu-central-1', 'eu-central-2', 'eu-north-1', 'eu-south-1', 'eu-west-1', 'eu-west-2', 'eu-west-3'])
+  .concat(['ap-northeast-1', 'ap-northeast-2', 'ap-south-1', 'ap-southeast-1', 'ap-southeast-2']);
+
+const regions: Ec2Action = (_region, params) => {
+  const names = params.list('RegionName');
+  const strange = names.filter((name) => !REGIONS.includes(name));
+  if (strange.length > 0) {
+    refuse('InvalidParameterValue', `Invalid region names: [${strange.join(', ').slice(0, 80)}]`);
+  }
+  return {
+    regionInfo: (names.length > 0 ? names : REGIONS).map((regionName) => ({
+      regionName,
+      regionEndpoint: `ec2.${regionName}.amazonaws.com`,
+      optInStatus: 'opt-in-not-required',
     })),
   };
 };
@@ -121,23 +79,24 @@ const createSecurityGroup: Ec2Action = (region, params) => {
 
 const authorize: Ec2Action = (region, params) => {
   const rules = readRules(params);
-  authorizeIngress(region.groups.byId(required(params, 'GroupId')), rules);
+  const name = params.text('GroupName');
+  const group =
+    name === null
+      ? region.groups.byId(required(params, 'GroupId'))
+      : region.groups.byName(name, region.networks.defaultVpc.id);
+  authorizeIngress(group, rules);
   return { return: true, securityGroupRuleSet: rules.map(ruleXml) };
 };
 
 const actions: Readonly<Record<string, Ec2Action>> = {
-  RunInstances: runInstances,
-  DescribeInstances: describeInstances,
-  TerminateInstances: terminateInstances,
-  GetConsoleOutput: consoleOutput,
+  ...instanceActions,
+  ...keyPairActions,
+  ...spotActions,
   DescribeAccountAttributes: accountAttributes,
+  DescribeRegions: regions,
   DescribeInstanceTypes: instanceTypes,
   CreateSecurityGroup: createSecurityGroup,
   AuthorizeSecurityGroupIngress: authorize,
-  CreateTags: (region, params) => {
-    region.createTags(params.list('ResourceId'), readTags(params));
-    return { return: true };
-  },
   DescribeSecurityGroups: (region, params) =>
     paged(
       'securityGroupInfo',
@@ -153,12 +112,6 @@ const actions: Readonly<Record<string, Ec2Action>> = {
     paged('vpcSet', describeVpcs(region.networks, readDescribe(params, 'VpcId')), vpcXml),
   DescribeImages: (region, params) =>
     paged('imagesSet', region.images.describe(readDescribe(params, 'ImageId')), imageXml),
-  DescribeSpotInstanceRequests: (region, params) =>
-    paged(
-      'spotInstanceRequestSet',
-      region.spotRequests.describe(readDescribe(params, 'SpotInstanceRequestId')),
-      spotRequestXml,
-    ),
   DescribeAvailabilityZones: (region) => ({
     availabilityZoneInfo: region.networks.zones.map((zoneName) => ({
       zoneName,

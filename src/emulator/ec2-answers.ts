@@ -1,18 +1,18 @@
 // From the world's things to EC2's XML elements. Element names are EC2's wire names.
 import type { Image } from '../sim/images.ts';
 import { type InstanceState, type SimInstance, stateCodes } from '../sim/instance.ts';
+import type { Health } from '../sim/instance-status.ts';
 import type { InstanceType } from '../sim/instance-types.ts';
 import { SUBNET_ADDRESSES, type Subnet, type Vpc } from '../sim/networks.ts';
 import type { Rule, SecurityGroup } from '../sim/security-groups.ts';
-import type { SpotRequest } from '../sim/spot-requests.ts';
 import type { XmlValue } from './xml.ts';
 
 /** The account that everything belongs to. */
 export const ACCOUNT = '123456789012';
 
-const time = (at: number): string => new Date(at).toISOString();
+export const timeXml = (at: number): string => new Date(at).toISOString();
 
-const tagSet = (tags: ReadonlyMap<string, string>): XmlValue =>
+export const tagSet = (tags: ReadonlyMap<string, string>): XmlValue =>
   [...tags].map(([key, value]) => ({ key, value }));
 
 const groupSet = (groups: readonly { id: string; name: string }[]): XmlValue =>
@@ -53,27 +53,29 @@ function networkXml(instance: SimInstance): Record<string, XmlValue> {
 
 /** EC2's StateTransitionReason. */
 const endWords = (code: string, at: number): string =>
-  code.startsWith('Client.User') ? `User initiated (${time(at).slice(0, 19).replace('T', ' ')} GMT)` : code;
+  code.startsWith('Client.User')
+    ? `User initiated (${timeXml(at).slice(0, 19).replace('T', ' ')} GMT)`
+    : code;
 
 export function instanceXml(instance: SimInstance): Record<string, XmlValue> {
-  const ended = instance.endingAt;
+  const { stateReason: why } = instance;
   return {
     instanceId: instance.id,
     imageId: instance.imageId,
     instanceState: stateXml(instance.state),
-    reason: ended === null ? '' : endWords(instance.stateReason?.code ?? '', ended),
-    stateReason: instance.stateReason,
+    reason: why === null ? '' : endWords(why.code, why.at),
+    stateReason: why === null ? null : { code: why.code, message: why.message },
     keyName: instance.keyName,
     amiLaunchIndex: instance.launchIndex,
     instanceType: instance.type,
-    launchTime: time(instance.launchedAt),
+    launchTime: timeXml(instance.startedAt),
     placement: { availabilityZone: instance.zone, groupName: '', tenancy: 'default' },
     monitoring: { state: instance.monitoring ? 'enabled' : 'disabled' },
     architecture: instance.architecture,
     rootDeviceType: 'ebs',
     rootDeviceName: instance.rootDevice,
     blockDeviceMapping:
-      instance.state === 'running'
+      instance.placed && instance.state !== 'pending'
         ? [{ deviceName: instance.rootDevice, ebs: { volumeId: instance.volume.id, status: 'attached' } }]
         : [],
     virtualizationType: 'hvm',
@@ -95,6 +97,22 @@ export function instanceXml(instance: SimInstance): Record<string, XmlValue> {
       httpEndpoint: 'enabled',
     },
     ...networkXml(instance),
+  };
+}
+
+/** One item of DescribeInstanceStatus; EC2's two checks always agree here. */
+export function statusXml({ instance, health }: { instance: SimInstance; health: Health }): XmlValue {
+  const reachability = { ok: 'passed', impaired: 'failed' } as const;
+  const details =
+    health === 'not-applicable'
+      ? []
+      : [{ name: 'reachability', status: health === 'initializing' ? health : reachability[health] }];
+  return {
+    instanceId: instance.id,
+    availabilityZone: instance.zone,
+    instanceState: stateXml(instance.state),
+    instanceStatus: { status: health, details },
+    systemStatus: { status: health, details },
   };
 }
 
@@ -166,7 +184,7 @@ export const imageXml = (image: Image): XmlValue => ({
   imageState: 'available',
   imageOwnerId: image.owner,
   isPublic: true,
-  creationDate: time(image.createdAt),
+  creationDate: timeXml(image.createdAt),
   architecture: image.architecture,
   imageType: 'machine',
   name: image.name,
@@ -198,19 +216,4 @@ export const typeXml = (type: InstanceType): XmlValue => ({
   processorInfo: { supportedArchitectures: [type.architecture] },
   vCpuInfo: { defaultVCpus: type.vcpus },
   memoryInfo: { sizeInMiB: type.memoryMib },
-});
-
-export const spotRequestXml = (request: SpotRequest): XmlValue => ({
-  spotInstanceRequestId: request.id,
-  spotPrice: request.maxPrice,
-  type: 'one-time',
-  state: request.state,
-  status: { code: request.status, updateTime: time(request.updatedAt), message: request.status },
-  instanceId: request.instanceId,
-  launchedAvailabilityZone: request.zone,
-  createTime: time(request.createdAt),
-  productDescription: 'Linux/UNIX',
-  instanceInterruptionBehavior: 'terminate',
-  launchSpecification: { instanceType: request.type },
-  tagSet: tagSet(request.tags),
 });

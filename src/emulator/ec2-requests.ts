@@ -1,6 +1,7 @@
 // From query parameters to the world's own requests. Names are EC2's wire names.
 
 import { refuse } from '../sim/ec2-error.ts';
+import type { TagPattern } from '../sim/resource-tags.ts';
 import type { RunRequest, SpotWish, VolumeWish } from '../sim/run-request.ts';
 import type { Query } from '../sim/search.ts';
 import type { Rule } from '../sim/security-groups.ts';
@@ -9,6 +10,13 @@ import type { QueryParams } from './query-params.ts';
 
 export const readTags = (params: QueryParams, name = 'Tag'): Tag[] =>
   params.structs(name).map((tag) => ({ key: tag.text('Key') ?? '', value: tag.text('Value') ?? '' }));
+
+/** Tags to take away; a value that is not given stands for any. */
+export const readTagPatterns = (params: QueryParams): TagPattern[] =>
+  params.structs('Tag').map((tag) => ({ key: tag.text('Key') ?? '', value: tag.text('Value') }));
+
+/** docker-machine sends what it has no value for as an empty text; EC2 takes that as not given. */
+const given = (params: QueryParams | null, name: string): string | null => params?.text(name) || null;
 
 /** Ids, filters and page of a Describe call. */
 export function readDescribe(params: QueryParams, idName: string): Query {
@@ -45,7 +53,7 @@ function readSpot(params: QueryParams): SpotWish | null {
     refuse('InvalidParameterValue', `Invalid value '${type.slice(0, 40)}' for MarketType.`);
   const options = market.struct('SpotOptions');
   return {
-    maxPrice: options?.text('MaxPrice') ?? null,
+    maxPrice: given(options, 'MaxPrice'),
     requestType: options?.text('SpotInstanceType') ?? null,
     interruption: options?.text('InstanceInterruptionBehavior') ?? null,
     validUntil: options?.text('ValidUntil') ?? null,
@@ -59,7 +67,7 @@ function readCard(params: QueryParams): RunRequest['card'] {
   if (more.length > 0)
     refuse('UnsupportedOperation', 'The emulator serves one network interface an instance.');
   return {
-    subnetId: card.text('SubnetId'),
+    subnetId: given(card, 'SubnetId'),
     groupIds: card.list('SecurityGroupId'),
     publicAddress: card.flagOrNone('AssociatePublicIpAddress'),
   };
@@ -76,19 +84,19 @@ export function readRun(params: QueryParams): RunRequest {
     maxCount: params.number('MaxCount'),
     token: params.text('ClientToken'),
     dryRun: params.flag('DryRun'),
-    zone: placement?.text('AvailabilityZone') ?? null,
-    subnetId: params.text('SubnetId'),
+    zone: given(placement, 'AvailabilityZone'),
+    subnetId: given(params, 'SubnetId'),
     groupIds: params.list('SecurityGroupId'),
     groupNames: params.list('SecurityGroup'),
     card: readCard(params),
-    keyName: params.text('KeyName'),
-    userData: params.text('UserData'),
-    profile: profile?.text('Name') ?? profile?.text('Arn') ?? null,
+    keyName: given(params, 'KeyName'),
+    userData: given(params, 'UserData'),
+    profile: given(profile, 'Name') ?? given(profile, 'Arn'),
     shutdown: params.text('InstanceInitiatedShutdownBehavior'),
     monitoring: params.struct('Monitoring')?.flag('Enabled') ?? false,
     ebsOptimized: params.flag('EbsOptimized'),
     metadata: {
-      tokens: metadata?.text('HttpTokens') ?? null,
+      tokens: given(metadata, 'HttpTokens'),
       hopLimit: metadata?.number('HttpPutResponseHopLimit') ?? null,
     },
     volumes: params.structs('BlockDeviceMapping').map(readVolume),
@@ -100,9 +108,17 @@ export function readRun(params: QueryParams): RunRequest {
   };
 }
 
+/** The form before permissions came in lists: one range and one span of ports beside the group's name. */
+const readFlatRule = (params: QueryParams): Rule[] => {
+  const source = params.text('CidrIp');
+  if (source === null) return [];
+  const span = { fromPort: params.number('FromPort'), toPort: params.number('ToPort') };
+  return [{ protocol: params.text('IpProtocol') ?? '-1', ...span, source, description: null }];
+};
+
 /** Inbound rules, one for each source that a permission names. */
 export function readRules(params: QueryParams): Rule[] {
-  return params.structs('IpPermissions').flatMap((permission) => {
+  const listed = params.structs('IpPermissions').flatMap((permission) => {
     const ports = {
       protocol: permission.text('IpProtocol') ?? '-1',
       fromPort: permission.number('FromPort'),
@@ -119,4 +135,5 @@ export function readRules(params: QueryParams): Rule[] {
       description: description ?? null,
     }));
   });
+  return [...listed, ...readFlatRule(params)];
 }

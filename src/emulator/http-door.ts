@@ -37,13 +37,15 @@ async function serve(
     end(413, 'text/plain', `at most ${BODY_BYTES_AT_MOST} bytes\n`);
     return;
   }
-  const path = url.split('?')[0] ?? '/';
+  const [path = '/', search = ''] = url.split('?', 2);
   if (path.startsWith('/_emulator/')) {
     const answer = answerControl(parts, { method, path, body });
     end(answer.status, 'application/json', `${JSON.stringify(answer.body)}\n`);
     return;
   }
-  if (method !== 'POST' || path !== '/') {
+  // The query protocol also knows calls that stand in the address alone.
+  const spoken = method === 'GET' ? search : body;
+  if (path !== '/' || (method !== 'POST' && !(method === 'GET' && /(^|&)Action=/.test(search)))) {
     end(404, 'text/plain', 'EC2 and SSM are called by POST /; see also GET /_emulator/instances\n');
     return;
   }
@@ -51,7 +53,8 @@ async function serve(
   const answer = await parts.dispatch.answer({
     authorization: headers.authorization,
     target: Array.isArray(target) ? target[0] : target,
-    body,
+    search,
+    body: spoken,
   });
   if (answer.kind === 'lost') {
     request.socket.destroy();

@@ -1,4 +1,5 @@
 // The world's timeline on real time. Runs on the monotonic clock, so that a moved system clock ends no instance.
+// Trap: a timer of Node holds 24 days at most and fires at once beyond; what is later is waited for in parts.
 import type { Timeline } from '../sim/timeline.ts';
 
 export type RealTimeline = Timeline & {
@@ -6,28 +7,36 @@ export type RealTimeline = Timeline & {
   close(): void;
 };
 
+/** The most that a timer of Node takes. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export function createRealTimeline(): RealTimeline {
   const started = Date.now() - performance.now();
-  const timers = new Set<NodeJS.Timeout>();
+  const running = new Set<() => void>();
   return {
     now: () => Math.round(started + performance.now()),
     after(ms, work) {
-      const timer = setTimeout(
-        () => {
-          timers.delete(timer);
-          work();
-        },
-        Math.max(0, ms),
-      );
-      timers.add(timer);
-      return () => {
+      let timer: NodeJS.Timeout;
+      const off = (): void => {
         clearTimeout(timer);
-        timers.delete(timer);
+        running.delete(off);
       };
+      const wait = (left: number): void => {
+        timer = setTimeout(
+          () => {
+            if (left > LONGEST_MS) return wait(left - LONGEST_MS);
+            running.delete(off);
+            work();
+          },
+          Math.min(LONGEST_MS, Math.max(0, left)),
+        );
+      };
+      running.add(off);
+      wait(ms);
+      return off;
     },
     close() {
-      for (const timer of timers) clearTimeout(timer);
-      timers.clear();
+      for (const off of running) off();
     },
   };
 }

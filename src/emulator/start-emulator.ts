@@ -61,7 +61,8 @@ const DEFAULT_DOCKER_PORT = 2376;
 /** Longer than any caller's pause between two looks: closing an idle connection just then would look like a lost answer. */
 const KEEP_ALIVE_MS = 75_000;
 
-/** EC2's pace, scaled to the boot: running after three fifths of it, gone two seconds after the end at most. */
+/** EC2's pace, scaled to the boot: running after three fifths of it, gone two seconds after the end at most, a spot
+ * request looked at within a second. */
 function timingFor(bootMs: number, unseenMs: number): Timing {
   return {
     bootMs,
@@ -69,6 +70,7 @@ function timingFor(bootMs: number, unseenMs: number): Timing {
     pendingMs: Math.round(bootMs * 0.6),
     endingMs: Math.min(2_000, Math.max(200, bootMs)),
     shownMs: 3_600_000,
+    evaluateMs: Math.min(1_000, Math.round(bootMs * 0.2)),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Market } from './run-request.ts';
 import type { Fields } from './search.ts';
 
-export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated';
+export type InstanceState = 'pending' | 'running' | 'stopping' | 'stopped' | 'shutting-down' | 'terminated';
 
 export type SimInstance = {
   /** Place in the region's order of launches. */
@@ -11,7 +11,8 @@ export type SimInstance = {
   reservation: string;
   launchIndex: number;
   state: InstanceState;
-  stateReason: { code: string; message: string } | null;
+  /** Why it left `running`, and when. */
+  stateReason: { code: string; message: string; at: number } | null;
   type: string;
   architecture: 'x86_64' | 'arm64';
   zone: string;
@@ -26,22 +27,30 @@ export type SimInstance = {
   wantsPublic: boolean;
   publicAddress: string | null;
   keyName: string | null;
+  /** Its key pair's public key as a line of authorized_keys; null where only the name is known. */
+  publicKey: string | null;
   profile: string | null;
   /** Base64 as sent. */
   userData: string | null;
   token: string | null;
   spotRequest: string | null;
   shutdown: 'terminate' | 'stop';
+  /** Cannot be terminated by a call. */
+  protected: boolean;
   monitoring: boolean;
   ebsOptimized: boolean;
   metadata: { tokens: string; hopLimit: number };
-  volume: { id: string; encrypted: boolean; tags: ReadonlyMap<string, string> };
+  volume: { id: string; encrypted: boolean; tags: Map<string, string> };
   tags: Map<string, string>;
   launchedAt: number;
+  /** Its last start: EC2's LaunchTime. */
+  startedAt: number;
   /** When its end was asked for. */
   endingAt: number | null;
   terminatedAt: number | null;
   hostUp: boolean;
+  /** Takes up capacity: all but stopped and terminated ones. */
+  placed: boolean;
 };
 
 export const instanceFields: Fields<SimInstance> = {
@@ -67,4 +76,11 @@ export const instanceFields: Fields<SimInstance> = {
 };
 
 /** EC2's numbers of the states. */
-export const stateCodes = { pending: 0, running: 16, 'shutting-down': 32, terminated: 48 } as const;
+export const stateCodes = {
+  pending: 0,
+  running: 16,
+  'shutting-down': 32,
+  terminated: 48,
+  stopping: 64,
+  stopped: 80,
+} as const;

@@ -1,11 +1,29 @@
 // The instances of one region: who is known, listed, ended. A new one is not seen by Describe for a moment.
 import { refuse } from './ec2-error.ts';
-import { type InstanceState, instanceFields, type SimInstance } from './instance.ts';
+import { instanceFields, type SimInstance } from './instance.ts';
+import type { Health } from './instance-status.ts';
 import { createLives, type Fate, type LifeEvents, type Timing } from './lives.ts';
 import { checkIds, matching, pageOf, type Query } from './search.ts';
 import type { Timeline } from './timeline.ts';
 
 export type Instances = ReturnType<typeof createInstances>;
+
+const byUser = {
+  code: 'Client.UserInitiatedShutdown',
+  message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+};
+
+/** What a host's console would show. */
+function consoleOf(instance: SimInstance): string {
+  const lines = [
+    `[    0.000000] Linux version 6.8.0 (${instance.imageId}, ${instance.type})`,
+    '[    1.204817] EXT4-fs (nvme0n1p1): mounted filesystem',
+    instance.hostUp
+      ? `cloud-init: final: up, ${instance.id} is ready`
+      : `cloud-init: ${instance.id} is waiting for its network`,
+  ];
+  return `${lines.join('\r\n')}\r\n`;
+}
 
 export function createInstances(world: {
   timeline: Timeline;
@@ -13,6 +31,8 @@ export function createInstances(world: {
   events: LifeEvents;
   /** What a host really showed, or null. */
   console: (instance: SimInstance) => string | null;
+  /** What befalls one that starts. */
+  fate: () => Fate;
 }) {
   const { timeline, timing } = world;
   const all = new Map<string, SimInstance>();
@@ -36,23 +56,26 @@ export function createInstances(world: {
     /** All that are still remembered, terminated ones included, in the order of their launch. */
     all: (): IterableIterator<SimInstance> => all.values(),
     known,
+    /** By id, also one that Describe does not know yet. */
+    find: (id: string): SimInstance | undefined => all.get(id),
 
-    begin(instance: SimInstance, fate: Fate): void {
+    begin(instance: SimInstance): void {
       all.set(instance.id, instance);
-      lives.begin(instance, fate);
+      lives.begin(instance, world.fate());
     },
 
-    /** TerminateInstances: one unknown id and none ends. Answers with the states before and after. */
-    terminate(ids: readonly string[]): { id: string; before: InstanceState; after: InstanceState }[] {
-      if (ids.length === 0) refuse('MissingParameter', 'The request must contain the parameter InstanceId');
-      return known(ids).map((instance) => {
-        const before = instance.state;
-        lives.end(instance, {
-          code: 'Client.UserInitiatedShutdown',
-          message: 'Client.UserInitiatedShutdown: User initiated shutdown',
-        });
-        return { id: instance.id, before, after: instance.state };
-      });
+    /** Of any state: only a running one stops. */
+    stop: (instance: SimInstance): void => lives.stop(instance, byUser),
+    start: (instance: SimInstance): void => lives.start(instance, { ...world.fate(), stateReason: null }),
+
+    /** Of any state; nothing for one that is ending already. */
+    end: (instance: SimInstance): void => lives.end(instance, byUser),
+
+    /** What EC2's checks say of it. */
+    health(instance: SimInstance): Health {
+      if (instance.state !== 'running') return 'not-applicable';
+      if (instance.hostUp) return 'ok';
+      return timeline.now() < instance.startedAt + timing.bootMs ? 'initializing' : 'impaired';
     },
 
     describe(query: Query) {
@@ -70,17 +93,10 @@ export function createInstances(world: {
     console(id: string): { text: string; at: number } | null {
       const instance = known([id])[0];
       const at = timeline.now();
-      if (instance === undefined || at < instance.launchedAt + timing.bootMs) return null;
+      if (instance === undefined || at < instance.startedAt + timing.bootMs) return null;
       const shown = world.console(instance);
       if (shown !== null) return { text: shown, at };
-      const lines = [
-        `[    0.000000] Linux version 6.8.0 (${instance.imageId}, ${instance.type})`,
-        '[    1.204817] EXT4-fs (nvme0n1p1): mounted filesystem',
-        instance.hostUp
-          ? `cloud-init: final: up, ${instance.id} is ready`
-          : `cloud-init: ${instance.id} is waiting for its network`,
-      ];
-      return { text: `${lines.join('\r\n')}\r\n`, at };
+      return { text: consoleOf(instance), at };
     },
   };
 }

@@ -1,20 +1,22 @@
-// The life of an instance: pending → running → shutting-down → terminated → forgotten. Its host answers later than
-// EC2 says "running"; a terminated one stays listed for a while.
+// The life of an instance: pending → running → shutting-down → terminated → forgotten, and running → stopping →
+// stopped → pending again. Its host answers later than EC2 says "running"; a terminated one stays listed for a while.
 // Trap: several reasons may end an instance at once; the first one counts, the others find it ending.
 import type { SimInstance } from './instance.ts';
 import type { Timeline } from './timeline.ts';
 
-/** All in milliseconds, counted from the launch (unseen, pending, boot) or from the end asked for (ending, shown). */
+/** All in milliseconds, counted from the start (unseen, pending, boot), from the end asked for (ending, shown). */
 export type Timing = {
-  /** Describe does not know the instance yet. */
+  /** Describe does not know the instance, or the spot request, yet. */
   unseenMs: number;
   pendingMs: number;
   /** Until the host answers; not before it is running. */
   bootMs: number;
-  /** shutting-down → terminated. */
+  /** shutting-down → terminated, stopping → stopped. */
   endingMs: number;
   /** How long a terminated instance stays listed. EC2: about an hour. */
   shownMs: number;
+  /** From a spot request, or from a change that could serve one, until EC2 has looked at it. */
+  evaluateMs: number;
 };
 
 /** What befalls it on purpose (faults.ts). */
@@ -24,14 +26,22 @@ export type Fate = { neverBoots: boolean; stateReason: string | null };
 export type LifeEvents = {
   hostUp(instance: SimInstance): void;
   hostDown(instance: SimInstance): void;
+  /** Stopped: its capacity is free, its private address still its own. */
+  stopped(instance: SimInstance): void;
   /** Terminated: address, capacity and spot request are free. */
   ended(instance: SimInstance): void;
 };
 
+type Reason = { code: string; message: string };
+
 export type Lives = {
   begin(instance: SimInstance, fate: Fate): void;
   /** Ends it for a reason with EC2's code; nothing if it is ending already. */
-  end(instance: SimInstance, reason: { code: string; message: string }): void;
+  end(instance: SimInstance, reason: Reason): void;
+  /** Stops a running one; nothing for others. */
+  stop(instance: SimInstance, reason: Reason): void;
+  /** Starts a stopped one; nothing for others. */
+  start(instance: SimInstance, fate: Fate): void;
 };
 
 /** `forget` is called when EC2 no longer lists an instance. */
@@ -46,6 +56,15 @@ export function createLives(
     timers.set(instance.id, [...(timers.get(instance.id) ?? []), timeline.after(ms, work)]);
   };
 
+  /** Nothing that was to come comes; the host is silent. */
+  const powerOff = (instance: SimInstance): void => {
+    for (const off of timers.get(instance.id) ?? []) off();
+    timers.delete(instance.id);
+    if (!instance.hostUp) return;
+    instance.hostUp = false;
+    events.hostDown(instance);
+  };
+
   const terminated = (instance: SimInstance): void => {
     instance.state = 'terminated';
     instance.terminatedAt = timeline.now();
@@ -56,14 +75,10 @@ export function createLives(
 
   const end: Lives['end'] = (instance, reason) => {
     if (instance.endingAt !== null) return;
-    for (const off of timers.get(instance.id) ?? []) off();
-    timers.delete(instance.id);
-    instance.endingAt = timeline.now();
-    instance.stateReason = reason;
-    if (instance.hostUp) {
-      instance.hostUp = false;
-      events.hostDown(instance);
-    }
+    const now = timeline.now();
+    instance.endingAt = now;
+    instance.stateReason = { ...reason, at: now };
+    powerOff(instance);
     if (instance.state === 'pending' && reason.code.startsWith('Server.')) {
       // EC2 could not start it: there is nothing to shut down.
       terminated(instance);
@@ -73,23 +88,42 @@ export function createLives(
     timeline.after(timing.endingMs, () => terminated(instance));
   };
 
+  const powerOn = (instance: SimInstance, fate: Fate): void => {
+    later(instance, timing.pendingMs, () => {
+      if (fate.stateReason !== null) {
+        end(instance, { code: fate.stateReason, message: `${fate.stateReason}: ended while pending` });
+        return;
+      }
+      instance.state = 'running';
+      if (instance.wantsPublic) instance.publicAddress = instance.address;
+    });
+    if (fate.neverBoots) return;
+    later(instance, Math.max(timing.bootMs, timing.pendingMs), () => {
+      timers.delete(instance.id);
+      instance.hostUp = true;
+      events.hostUp(instance);
+    });
+  };
+
   return {
     end,
-    begin(instance, fate) {
-      later(instance, timing.pendingMs, () => {
-        if (fate.stateReason !== null) {
-          end(instance, { code: fate.stateReason, message: `${fate.stateReason}: ended while pending` });
-          return;
-        }
-        instance.state = 'running';
-        if (instance.wantsPublic) instance.publicAddress = instance.address;
-      });
-      if (fate.neverBoots) return;
-      later(instance, Math.max(timing.bootMs, timing.pendingMs), () => {
+    begin: powerOn,
+    stop(instance, reason) {
+      if (instance.state !== 'running') return;
+      instance.stateReason = { ...reason, at: timeline.now() };
+      instance.state = 'stopping';
+      powerOff(instance);
+      later(instance, timing.endingMs, () => {
         timers.delete(instance.id);
-        instance.hostUp = true;
-        events.hostUp(instance);
+        instance.state = 'stopped';
+        instance.publicAddress = null;
+        events.stopped(instance);
       });
+    },
+    start(instance, fate) {
+      if (instance.state !== 'stopped') return;
+      Object.assign(instance, { state: 'pending', stateReason: null, startedAt: timeline.now() });
+      powerOn(instance, fate);
     },
   };
 }

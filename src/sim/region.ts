@@ -8,13 +8,19 @@ import type { Faults } from './faults.ts';
 import { createImages } from './images.ts';
 import type { SimInstance } from './instance.ts';
 import { createInstances } from './instances.ts';
+import { createKeyPairs } from './key-pairs.ts';
 import type { LifeEvents, Timing } from './lives.ts';
 import { createNetworks } from './networks.ts';
-import { type AddressBook, createLauncher } from './run-instances.ts';
+import { createPower } from './power.ts';
+import { createSpotMarket } from './request-spot.ts';
+import { createTags, deleteTags, type TagPattern, tagFinder } from './resource-tags.ts';
+import { createLauncher } from './run-instances.ts';
 import { createSecurityGroups } from './security-groups.ts';
 import type { Seeded } from './seeded.ts';
+import type { SpotPrices } from './spot-prices.ts';
 import { createSpotRequests } from './spot-requests.ts';
-import { checkTags, type Tag } from './tags.ts';
+import { type AddressBook, createStarter } from './start-instances.ts';
+import type { Tag } from './tags.ts';
 import type { Timeline } from './timeline.ts';
 
 export type RegionParts = {
@@ -25,6 +31,7 @@ export type RegionParts = {
   /** Nothing exists that was not made or is not public: unknown ids and names are refused. */
   strict: boolean;
   capacity: Capacity;
+  prices: SpotPrices;
   faults: Faults;
   addresses: AddressBook;
   hosts: Pick<LifeEvents, 'hostUp' | 'hostDown'> & {
@@ -42,58 +49,77 @@ export type Call = {
 
 export type Region = ReturnType<typeof createRegion>;
 
+/** Status of a spot request whose instance has ended. */
 const closedBy = (instance: SimInstance): string =>
   instance.stateReason?.code.startsWith('Server.') === true
     ? 'instance-terminated-no-capacity'
     : 'instance-terminated-by-user';
 
 export function createRegion(parts: RegionParts) {
-  const { timeline, random, capacity, faults, addresses, strict } = parts;
-  const rates: CallRates = createCallRates(() => timeline.now());
+  const { timeline, timing, random, capacity, prices, faults, addresses, strict } = parts;
+  const now = (): number => timeline.now();
+  const rates: CallRates = createCallRates(now);
   const networks = createNetworks(parts.name, strict);
   const groups = createSecurityGroups(random, strict);
-  const images = createImages(parts.name, strict, timeline.now());
-  const spotRequests = createSpotRequests();
+  const images = createImages(parts.name, strict, now());
+  const keyPairs = createKeyPairs({ random, now, strict });
+  const spotRequests = createSpotRequests({ timeline, random, unseenMs: timing.unseenMs });
+
+  const leavePlace = (instance: SimInstance): void => {
+    if (!instance.placed) return;
+    instance.placed = false;
+    capacity.give(instance.type, instance.zone, instance.market);
+  };
   const events: LifeEvents = {
     ...parts.hosts,
+    stopped: leavePlace,
     ended(instance) {
-      capacity.give(instance.type, instance.zone, instance.market);
       networks.subnet(instance.subnetId).used -= 1;
       if (instance.address !== null) addresses.give(instance.address);
-      if (instance.spotRequest !== null) {
-        spotRequests.close(instance.spotRequest, closedBy(instance), timeline.now());
-      }
+      if (instance.spotRequest !== null) spotRequests.instanceEnded(instance.spotRequest, closedBy(instance));
+      leavePlace(instance);
+      // A persistent request is open again, also where its stopped instance gave no room back.
+      spotMarket.wake();
     },
   };
   const instances = createInstances({
     timeline,
-    timing: parts.timing,
+    timing,
     events,
     console: (instance) => parts.hosts.console?.(instance) ?? null,
+    fate: () => faults.instance(),
   });
+  const start = createStarter({ now, random, instances, capacity, addresses });
+  const order = { networks, groups, images, keyPairs, capacity, prices };
+  const spotMarket = createSpotMarket({ ...order, timeline, timing, spotRequests, start });
   const run = createLauncher({
-    random,
-    now: () => timeline.now(),
-    networks,
-    groups,
-    images,
+    ...order,
+    spotRequests,
+    faults,
+    start,
+    takeTokens: (count) => rates.instances('RunInstances', count),
+  });
+  const power = createPower({
     instances,
     spotRequests,
     capacity,
-    faults,
-    addresses,
-    takeTokens: (count) => rates.instances('RunInstances', count),
+    takeTokens: (action, count) => rates.instances(action, count),
   });
+  const tagsOf = tagFinder({ instances, keyPairs, groups, spotRequests });
 
   return {
     name: parts.name,
-    now: () => timeline.now(),
+    now,
     networks,
     groups,
     images,
+    keyPairs,
     instances,
     spotRequests,
     runInstances: run,
+    spotMarket,
+    power,
+    terminateInstances: power.terminate,
 
     /** Lets a call in or throws: EC2's limits, failures on purpose. RunInstances meets its own failures and dry run later, behind its token. */
     admit({ action, narrowed, dryRun }: Call): void {
@@ -104,24 +130,9 @@ export function createRegion(parts: RegionParts) {
       if (dryRun) refuse('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.');
     },
 
-    terminateInstances(ids: readonly string[]) {
-      const living = instances.known(ids).filter((instance) => instance.endingAt === null);
-      rates.instances('TerminateInstances', living.length);
-      return instances.terminate(ids);
-    },
-
-    /** CreateTags on instances, spot requests and security groups. */
-    createTags(resources: readonly string[], tags: readonly Tag[]): void {
-      const targets = resources.map((id) => {
-        if (id.startsWith('i-')) return instances.known([id])[0]?.tags;
-        if (id.startsWith('sg-')) return groups.byId(id).tags;
-        return spotRequests.find(id)?.tags;
-      });
-      for (const [at, target] of targets.entries()) {
-        if (target === undefined) refuse('InvalidID', `The ID '${resources[at]?.slice(0, 60)}' is not valid`);
-        checkTags(tags, target);
-      }
-      for (const target of targets) for (const { key, value } of tags) target?.set(key, value);
-    },
+    createTags: (resources: readonly string[], tags: readonly Tag[]): void =>
+      createTags(tagsOf, resources, tags),
+    deleteTags: (resources: readonly string[], patterns: readonly TagPattern[]): void =>
+      deleteTags(tagsOf, resources, patterns),
   };
 }

@@ -8,6 +8,8 @@ import type { SimInstance } from './instance.ts';
 import type { Timing } from './lives.ts';
 import { createRegion, type Region, type RegionParts } from './region.ts';
 import { createSeeded } from './seeded.ts';
+import { createSpotPrices, type SpotPrices } from './spot-prices.ts';
+import type { SpotRequest } from './spot-requests.ts';
 import type { Timeline } from './timeline.ts';
 
 export type WorldOptions = Pick<RegionParts, 'addresses' | 'strict'> & {
@@ -23,18 +25,23 @@ export type World = {
   /** The region of that name, e.g. `eu-central-1`. Throws Ec2Error for what no region can be called. */
   region(name: string): Region;
   capacity: Capacity;
+  prices: SpotPrices;
   faults: Faults;
   /** Instances of all regions that are still listed. */
   instances(): SimInstance[];
+  /** Spot requests of all regions that are still listed. */
+  spotRequests(): SpotRequest[];
 };
 
-/** EC2's pace as measured on common types: 17 s pending, 25 s until SSH answers, half a minute to end. */
+/** EC2's pace as measured on common types: 17 s pending, 25 s until SSH answers, half a minute to end. The look
+ * at a spot request is a guess: seconds, by all accounts. */
 export const realTiming: Timing = {
   unseenMs: 1_000,
   pendingMs: 17_000,
   bootMs: 25_000,
   endingMs: 30_000,
   shownMs: 3_600_000,
+  evaluateMs: 3_000,
 };
 
 const silent: RegionParts['hosts'] = { hostUp() {}, hostDown() {} };
@@ -43,11 +50,13 @@ export function createWorld(options: WorldOptions): World {
   const { timeline, timing = realTiming, addresses, strict, hosts = silent } = options;
   const random = createSeeded(options.seed);
   const capacity = createCapacity();
+  const prices = createSpotPrices();
   const faults = createFaults(createSeeded(options.seed + 1));
   const regions = new Map<string, Region>();
 
   return {
     capacity,
+    prices,
     faults,
     region(name) {
       const known = regions.get(name);
@@ -62,6 +71,7 @@ export function createWorld(options: WorldOptions): World {
         timing,
         strict,
         capacity,
+        prices,
         faults,
         addresses,
         hosts,
@@ -70,5 +80,6 @@ export function createWorld(options: WorldOptions): World {
       return region;
     },
     instances: () => [...regions.values()].flatMap((region) => [...region.instances.all()]),
+    spotRequests: () => [...regions.values()].flatMap((region) => region.spotRequests.all()),
   };
 }

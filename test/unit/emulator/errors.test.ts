@@ -1,8 +1,8 @@
 import {
   DescribeInstancesCommand,
   DescribeSubnetsCommand,
+  DescribeVolumesCommand,
   RunInstancesCommand,
-  StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { describe, expect, test } from 'vitest';
@@ -77,7 +77,7 @@ describe('errors over the wire', () => {
 
   test('a call that the emulator does not serve says so', async () => {
     const { ec2 } = await startRig();
-    const call = ec2.send(new StopInstancesCommand({ InstanceIds: ['i-0123456789abcdef0'] }));
+    const call = ec2.send(new DescribeVolumesCommand({}));
     expect(await failureOf(call)).toEqual({ name: 'InvalidAction', status: 400 });
   });
 

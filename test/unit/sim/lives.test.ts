@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { describeSpotRequests } from '../../../src/sim/spot-requests.ts';
 import { ask, codeOf, createFixture, one, query, spot } from './sim-fixture.ts';
 
 const byId = (id: string) => query({ ids: [id] });
@@ -132,7 +133,8 @@ describe('spot requests', () => {
     const tags = [{ resource: 'spot-instances-request', tags: [{ key: 'owner', value: 'me' }] }];
     const instance = one(region.runInstances(ask({ spot: spot(), tags })));
     const filters = [{ name: 'tag:owner', values: ['me'] }];
-    const listed = () => region.spotRequests.describe(query({ filters })).things;
+    const listed = () => describeSpotRequests(region.spotRequests, query({ filters })).things;
+    timeline.advance(500);
     expect(listed()).toMatchObject([{ state: 'active', status: 'fulfilled', instanceId: instance.id }]);
     timeline.advance(5_000);
     region.terminateInstances([instance.id]);
@@ -143,6 +145,6 @@ describe('spot requests', () => {
   test('an on-demand instance has none', () => {
     const { region } = createFixture();
     expect(one(region.runInstances(ask())).spotRequest).toBeNull();
-    expect(region.spotRequests.describe(query()).things).toEqual([]);
+    expect(region.spotRequests.all()).toEqual([]);
   });
 });

@@ -14,6 +14,7 @@ export const pace: Timing = {
   bootMs: 5_000,
   endingMs: 2_000,
   shownMs: 60_000,
+  evaluateMs: 1_000,
 };
 
 export type Fixture = {
