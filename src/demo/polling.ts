@@ -74,7 +74,8 @@ export function createPolling(parts: PollParts): Polling {
       const job = queued[0];
       const may = held !== null || mayClaimWithout(policy, book.counts());
       if (job === undefined || !may) {
-        if (held !== null) book.offer(held);
+        // Not offered: were it any good, the jobs that wait would have it already.
+        if (held !== null) held.state = 'idle';
         return;
       }
       queued.shift();
