@@ -3,7 +3,16 @@
 // Must not touch another dockerd of this machine; the default bridge stays on, since a daemon without one deletes docker0.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -44,12 +53,16 @@ function leftOf(folder: string): string[] {
   return [...processes, ...mounts];
 }
 
+/** A run that begins at this moment has a folder and nothing in it yet. */
+const SWEEP_AFTER_MS = 120_000;
+
 /** Folders of runs that were killed, as far as nothing lives in them any more. */
 function sweep(parent: string): void {
   for (const name of readdirSync(parent)) {
     const folder = join(parent, name);
-    if (name.startsWith(FOLDER) && leftOf(folder).length === 0)
-      rmSync(folder, { recursive: true, force: true });
+    const age = Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (!name.startsWith(FOLDER) || age < SWEEP_AFTER_MS || leftOf(folder).length > 0) continue;
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
