@@ -1,6 +1,6 @@
 // hostler's memory on disk: machines, leases, intents, rests, events. Calls are synchronous, so that nothing can come
 // between reading and writing inside `transaction`.
-// Trap: a write that must survive power loss (intents, leases) is one `transaction`; it returns after the disk has it.
+// Trap: a write that must survive power loss (intents, handed-over leases) is one durable `transaction`.
 import type { Launch } from '../domain/launch.ts';
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
@@ -10,8 +10,12 @@ import type { Event } from '../domain/plan.ts';
 import type { DurationMs, EpochMs } from '../domain/units.ts';
 
 export interface Store {
-  /** Runs `work` in one write transaction; throws what it throws, with nothing written. Inside another transaction it joins that one. */
-  transaction<T>(work: () => T): T;
+  /**
+   * Runs `work` in one write transaction; throws what it throws, with nothing written. Inside another transaction it
+   * joins that one. `power-loss` (the default) returns after the disk has it and all before it; `crash` is some ten
+   * times cheaper and survives everything but a power loss: for what a later, durable step confirms.
+   */
+  transaction<T>(work: () => T, survives?: 'power-loss' | 'crash'): T;
 
   machines(): Machine[];
   machine(id: string): Machine | null;

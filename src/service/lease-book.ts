@@ -20,6 +20,12 @@ export type LeaseBook = {
   end(name: string): { lease: Lease; machine: Machine | null } | null;
 };
 
+/**
+ * Until the commit a door can lose everything without harm, and what ends is found again as abandoned: only the commit
+ * itself waits for the disk, which then has all before it too.
+ */
+const UNTIL_COMMIT = 'crash';
+
 /** The book over one store. */
 export function createLeaseBook(deps: AdmitDeps): LeaseBook {
   const { store, config, clock, line } = deps;
@@ -36,7 +42,7 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
       store.putMachine(leased);
       store.putLease(next);
       return { lease: next, machine: leased };
-    });
+    }, UNTIL_COMMIT);
   }
 
   return {
@@ -45,7 +51,7 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
       store.transaction(() => {
         const lease = admitLease(deps, request);
         return { lease, granted: line.first(lease.pool) === null ? grant(lease.name) : null };
-      }),
+      }, UNTIL_COMMIT),
     commit: (name) =>
       store.transaction(() => {
         const lease = store.lease(name);
@@ -70,6 +76,6 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
         const next = isLoose ? moveMachine(after, after.ending === null ? 'ready' : 'draining', now) : after;
         store.putMachine(next);
         return { lease, machine: next };
-      }),
+      }, UNTIL_COMMIT),
   };
 }

@@ -157,9 +157,10 @@ export function createStore(database: DatabaseSync): Store {
   const past = history(database);
   let depth = 0;
 
-  function transaction<T>(work: () => T): T {
+  function transaction<T>(work: () => T, survives: 'power-loss' | 'crash' = 'power-loss'): T {
     if (depth > 0) return work();
-    database.exec('pragma synchronous = full; begin immediate');
+    const waitsForDisk = survives === 'power-loss';
+    database.exec(waitsForDisk ? 'pragma synchronous = full; begin immediate' : 'begin immediate');
     depth = 1;
     try {
       const result = work();
@@ -171,7 +172,7 @@ export function createStore(database: DatabaseSync): Store {
       throw error;
     } finally {
       depth = 0;
-      database.exec('pragma synchronous = normal');
+      if (waitsForDisk) database.exec('pragma synchronous = normal');
     }
   }
 

@@ -48,6 +48,8 @@ function aWatch(pools: readonly PoolSpec[] = [poolSpec()]) {
     jobContainers: () =>
       containers === null ? Promise.reject(new Error('no answer')) : Promise.resolve(containers),
     clean: () => Promise.resolve({ containers: [] }),
+    prune: () => Promise.resolve(),
+    prune: () => Promise.resolve(),
     forget: () => undefined,
   };
   const ended: string[] = [];
