@@ -49,7 +49,6 @@ function aWatch(pools: readonly PoolSpec[] = [poolSpec()]) {
       containers === null ? Promise.reject(new Error('no answer')) : Promise.resolve(containers),
     clean: () => Promise.resolve({ containers: [] }),
     prune: () => Promise.resolve(),
-    prune: () => Promise.resolve(),
     forget: () => undefined,
   };
   const ended: string[] = [];
