@@ -275,6 +275,7 @@ export function assemble(input: AssembleInput): Parts {
         mailbox.run(signal),
         watch.run(signal),
         abandoned.run(signal),
+        core.renewals.run(signal),
         stuck.run(signal),
         sweep(signal),
       ]);

@@ -36,6 +36,7 @@ export const reasonTexts = {
   'by-person': 'a person asked for it',
   cleanup: 'cleanup ends all machines of this owner',
   'disk-full': 'its disk stays above the watermark',
+  'not-renewed': 'its dead-man timer cannot be renewed, so it would end itself while idle',
   'clean-failed': 'it could not be cleaned after a lease',
   // what else happens
   adopted: 'a known instance was taken back',
@@ -50,6 +51,9 @@ export const reasonTexts = {
   'lease-timeout': 'create_wait passed without a machine',
   provisioning: 'its instance has an address; it is made a Docker host',
   'became-ready': 'the host answers over TLS',
+  'renew-failed': 'its dead-man timer was not renewed; it is tried again',
+  renewed: 'its dead-man timer is renewed again',
+  'disk-pruned': 'its disk was above the watermark: what Docker can spare was removed',
   launched: 'EC2 accepted the launch',
   'launch-unknown': 'the launch answer was lost; the same token is asked again',
   terminating: 'EC2 is asked to end the instances of ended machines',

@@ -20,6 +20,11 @@ export interface Docker {
   jobContainers(host: DockerHost, signal: AbortSignal): Promise<readonly JobContainer[]>;
   /** Kills and removes containers and networks with the runner's labels; images and named volumes stay. Throws `host-unreachable`. */
   clean(host: DockerHost, signal: AbortSignal): Promise<{ containers: readonly JobContainer[] }>;
+  /**
+   * Removes what Docker can spare: stopped containers, dangling images, build cache; with `caches` also every unused image
+   * and every unused volume, the runner's named caches too. Throws `host-unreachable`.
+   */
+  prune(host: DockerHost, what: 'spare' | 'caches', signal: AbortSignal): Promise<void>;
   /** Drops kept connections of a host that is gone. */
   forget(address: string): void;
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { HostlerError } from '../domain/error.ts';
 import { bootHook, startScript } from './steps/boot.ts';
+import type { HostLife } from './steps/dead-man.ts';
 
 /** EC2's limit for user data before base64 (EC2 API reference, RunInstances UserData). */
 export const MAX_USER_DATA_BYTES = 16 * 1024;
@@ -22,6 +23,8 @@ export type UserDataInput = {
   hostKey: { privateKey: string; publicKey: string };
   /** Public line for the AMI's default user; null when `amazonec2-keypair-name` makes EC2 bring it. */
   authorizedKey: string | null;
+  /** After how long a host that nobody renews ends itself. */
+  life: HostLife;
 };
 
 type Part = { type: string; name: string; body: Buffer; extra?: readonly string[] };
@@ -148,7 +151,7 @@ export function composeUserData(input: UserDataInput): string {
     ...(own === null || own.length === 0 ? [] : [ownPart(own, name)]),
     partText(hostKeyPart(input.hostKey)),
     ...(input.authorizedKey === null ? [] : [partText(userKeyPart(input.authorizedKey))]),
-    partText(script('text/cloud-boothook', 'hostler-boot.sh', bootHook())),
+    partText(script('text/cloud-boothook', 'hostler-boot.sh', bootHook(input.life))),
     partText(script('text/x-shellscript', 'zz-hostler-start.sh', startScript())),
   ]);
   if (message.length <= MAX_USER_DATA_BYTES) return message.toString('base64');

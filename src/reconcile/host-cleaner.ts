@@ -1,9 +1,10 @@
 // Cleans a host between two leases: containers of a dead runner are ended and reported, the runner's containers and
-// networks go, images and named volumes stay. Then the machine is ready again, or ends.
+// networks go, images and named volumes stay while the disk has room. Then the machine is ready again, or ends.
 // Trap: a machine that cannot be cleaned must never be handed out again.
 import { messageOf } from '../domain/error.ts';
 import { type Machine, moveMachine } from '../domain/machine.ts';
-import { type DurationMs, SECOND_MS } from '../domain/units.ts';
+import type { ReasonCode } from '../domain/reason.ts';
+import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
 import type { Store } from '../ports/store.ts';
@@ -12,6 +13,15 @@ import type { Journal } from '../service/journal.ts';
 
 /** Killing and removing a handful of containers takes a second or two; a host that needs longer is replaced. */
 const CLEAN_LIMIT_MS: DurationMs = 30 * SECOND_MS;
+/** A login and two `df`. What cannot be seen in this time is not known, which costs a host nothing. */
+const LOOK_LIMIT_MS: DurationMs = 5 * SECOND_MS;
+/** Removing some 10 GB of layers takes a minute on a slow volume. */
+const PRUNE_LIMIT_MS: DurationMs = 2 * MINUTE_MS;
+/**
+ * Percent of space or inodes in use above which room is made. The 16 GB root that docker-machine takes by default keeps
+ * 2.4 GB below it: a usual job's image and checkout.
+ */
+export const DISK_WATERMARK = 85;
 
 type CleanerDeps = {
   store: Store;
@@ -20,6 +30,8 @@ type CleanerDeps = {
   clock: Clock;
   journal: Journal;
   hostOf(machine: Machine): DockerHost | null;
+  /** Percent in use of the host's fullest disk, null when it cannot tell. Throws when the host cannot be visited. */
+  diskOf(machine: Machine, signal: AbortSignal): Promise<number | null>;
   grantReady(pool: string): void;
   nudge(): void;
 };
@@ -33,56 +45,86 @@ export type HostCleaner = {
   settled(): Promise<void>;
 };
 
+/** What cleaning came to. `fault` null = the host is as good as before. */
+type Cleaned = {
+  fault: { code: ReasonCode; text: string; detail: Readonly<Record<string, string | number>> } | null;
+  left: readonly JobContainer[];
+};
+
+const cleanFailed = (error: string): Cleaned => ({
+  fault: { code: 'clean-failed', text: error, detail: { error } },
+  left: [],
+});
+
 /** The cleaner of one daemon. */
 export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCleaner {
   const { store, docker, clock, journal } = deps;
   const underWay = new Map<string, Promise<void>>();
 
-  function done(id: string, failure: string | null, left: readonly JobContainer[]): void {
+  function maxBuildsReached(machine: Machine): boolean {
+    const maxBuilds = deps.config.pool(machine.pool)?.maxBuilds ?? 0;
+    return maxBuilds > 0 && machine.builds >= maxBuilds;
+  }
+
+  function done(id: string, { fault, left }: Cleaned): void {
     const machine = store.machine(id);
     if (machine === null || machine.lease !== null || machine.phase !== 'leased') return;
-    const maxBuilds = deps.config.pool(machine.pool)?.maxBuilds ?? 0;
-    const worn = maxBuilds > 0 && machine.builds >= maxBuilds ? 'max-builds' : null;
-    const ending = machine.ending ?? (failure === null ? worn : 'clean-failed');
-    const cleaned = { ...machine, cleaning: false, ending, failure: failure ?? machine.failure };
-    store.putMachine(moveMachine(cleaned, ending === null ? 'ready' : 'draining', clock.now()));
+    const worn = maxBuildsReached(machine) ? 'max-builds' : null;
+    const ending = machine.ending ?? fault?.code ?? worn;
+    const after = { ...machine, cleaning: false, ending, failure: fault?.text ?? machine.failure };
+    store.putMachine(moveMachine(after, ending === null ? 'ready' : 'draining', clock.now()));
+    const about = { pool: machine.pool, machine: id, level: 'warn' } as const;
     for (const { jobId, jobUrl, running } of left) {
       if (!running || jobId === null) continue;
       const text = `job ${jobId} still ran when its lease ended; its container was ended`;
-      journal({
-        code: 'lease-ended',
-        pool: machine.pool,
-        machine: id,
-        level: 'warn',
-        text,
-        detail: { job: jobId, url: jobUrl },
-      });
+      journal({ ...about, code: 'lease-ended', text, detail: { job: jobId, url: jobUrl } });
     }
-    if (failure !== null) {
-      journal({
-        code: 'clean-failed',
-        pool: machine.pool,
-        machine: id,
-        level: 'warn',
-        detail: { error: failure },
-      });
-    }
+    if (fault !== null) journal({ ...about, code: fault.code, detail: fault.detail });
     deps.grantReady(machine.pool);
     deps.nudge();
+  }
+
+  /** Percent in use; null when nobody knows, which is no reason to give up a host that was cleaned. */
+  function look(machine: Machine): Promise<number | null> {
+    return deps.diskOf(machine, clock.timeout(LOOK_LIMIT_MS, stop)).catch(() => null);
+  }
+
+  /** Makes room where the disk is above the watermark: first what nobody misses, then the caches. The use at the end. */
+  async function makeRoom(machine: Machine, host: DockerHost, before: number): Promise<number> {
+    let now = before;
+    for (const what of ['spare', 'caches'] as const) {
+      if (now < DISK_WATERMARK) break;
+      await docker.prune(host, what, clock.timeout(PRUNE_LIMIT_MS, stop));
+      now = (await look(machine)) ?? now;
+      const detail = { removed: what, percent_before: before, percent_after: now, watermark: DISK_WATERMARK };
+      journal({ code: 'disk-pruned', pool: machine.pool, machine: machine.id, detail });
+    }
+    return now;
+  }
+
+  async function cleaned(machine: Machine, host: DockerHost): Promise<Cleaned> {
+    const goesOn = machine.ending === null && !maxBuildsReached(machine);
+    const [{ containers: left }, seen] = await Promise.all([
+      docker.clean(host, clock.timeout(CLEAN_LIMIT_MS, stop)),
+      goesOn ? look(machine) : null,
+    ]);
+    const percent = seen === null || seen < DISK_WATERMARK ? 0 : await makeRoom(machine, host, seen);
+    if (percent < DISK_WATERMARK) return { fault: null, left };
+    const text = `its disk is ${percent} % full after everything unused was removed`;
+    return { fault: { code: 'disk-full', text, detail: { percent, watermark: DISK_WATERMARK } }, left };
   }
 
   async function clean(id: string): Promise<void> {
     const machine = store.machine(id);
     const host = machine === null ? null : deps.hostOf(machine);
     if (machine === null || host === null) {
-      done(id, 'its address or certificates are unknown', []);
+      done(id, cleanFailed('its address or certificates are unknown'));
       return;
     }
     try {
-      const { containers } = await docker.clean(host, clock.timeout(CLEAN_LIMIT_MS, stop));
-      done(id, null, containers);
+      done(id, await cleaned(machine, host));
     } catch (error) {
-      if (!stop.aborted) done(id, messageOf(error), []);
+      if (!stop.aborted) done(id, cleanFailed(messageOf(error)));
     }
   }
 

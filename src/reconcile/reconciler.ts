@@ -1,6 +1,10 @@
-// The planner's shell as one thing: what EC2 shows, the loop, the executors, the explainer, the cleaner of hosts.
+// The planner's shell as one thing: what EC2 shows, the loop, the executors, the explainer, the visits to hosts that stand.
 // They wake each other through the loop's nudge; everything else comes in.
+import { HostlerError } from '../domain/error.ts';
+import type { Machine } from '../domain/machine.ts';
 import type { EpochMs } from '../domain/units.ts';
+import { type VisitResult, visitHost } from '../provision/visit.ts';
+import { createRenewals, type Renewals } from '../service/renew-hosts.ts';
 import { type Actor, createActor } from './act.ts';
 import type { ActDeps } from './act-deps.ts';
 import { createExplainer, type Explainer } from './explain.ts';
@@ -17,13 +21,23 @@ export type Reconciler = {
   explainer: Explainer;
   cleaner: HostCleaner;
   actor: Actor;
+  renewals: Renewals;
   nudge(): void;
 };
 
+type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'>;
+
+/** One SSH visit to a machine that stands; throws when it cannot be made. */
+async function visit(deps: Deps, machine: Machine, disk: boolean, signal: AbortSignal): Promise<VisitResult> {
+  const spec = deps.config.pool(machine.pool);
+  if (spec === null || machine.address === null)
+    throw new HostlerError('host-unreachable', `${machine.id} has no address, or its pool is gone`);
+  const order = { address: machine.address, spec, pins: machine.hostKeys, disk };
+  return visitHost(deps, order, signal);
+}
+
 /** Builds the shell; nothing runs before the loop does. */
-export function createReconciler(
-  deps: Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'>,
-): Reconciler {
+export function createReconciler(deps: Deps): Reconciler {
   const { store, config, cloud, clock, metrics, journal, stop } = deps;
   const nudge = () => loop.nudge();
   const owner = () => config.get().settings.owner;
@@ -31,9 +45,19 @@ export function createReconciler(
   const resolver = createResolver({ cloud, clock, changed: nudge }, stop);
   const observer = createObserver({ ...deps, sightings, resolver });
   const explainer = createExplainer({ metrics, journal });
-  const cleaner = createHostCleaner({ ...deps, nudge }, stop);
+  const renewals = createRenewals({
+    ...deps,
+    nudge,
+    visit: (one, signal) => visit(deps, one, false, signal),
+  });
+  const diskOf = async (machine: Machine, signal: AbortSignal) => {
+    const { disk } = await visit(deps, machine, true, signal);
+    renewals.renewed(machine.id);
+    return disk;
+  };
+  const cleaner = createHostCleaner({ ...deps, nudge, diskOf }, stop);
   const actor = createActor({ ...deps, sightings, resolver, nudge, site: (key) => observer.site(key) });
   const dropGone = (before: EpochMs) => store.dropGone(before);
   const loop = createLoop({ ...deps, observer, actor, explainer, dropGone });
-  return { loop, sightings, observer, explainer, cleaner, actor, nudge };
+  return { loop, sightings, observer, explainer, cleaner, actor, renewals, nudge };
 }

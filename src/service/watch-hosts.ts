@@ -4,6 +4,7 @@
 // Trap: a failed look says nothing about jobs; it never frees a host, it only counts towards `unhealthy`.
 import { isBusy, type JobSeen, type Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
+import { reasonTexts } from '../domain/reason.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import { DEAD_AFTER_PINGS } from '../planner/liveness.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -20,6 +21,11 @@ export const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
 const PING_LIMIT_MS: DurationMs = 3 * SECOND_MS;
 /** A health note is good for two and a half pings, so that one late round does not make the door ping by itself. */
 export const NOTE_GOOD_MS: DurationMs = 25 * SECOND_MS;
+/**
+ * A runner asks `config` within a tenth of a second of its create, and a "no" then leaves the job waiting for ever; a job
+ * on a dead host fails and is tried again. So a host is not called dead so soon after it was handed over.
+ */
+const JUST_HELD_MS: DurationMs = 10 * SECOND_MS;
 /** Looks under way at once, and a round each 100 ms starts at most 10: at most 100 a second in all (design §4). */
 const STARTS_PER_ROUND = 10;
 const ROUND_MS: DurationMs = 100;
@@ -70,18 +76,21 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     return next;
   }
 
+  /** Why a runner that merely holds this machine should give it back; null = it may use it, or nothing is sure. */
+  function whyDead(machine: Machine, lease: Lease, now: EpochMs): string | null {
+    if (isBusy(lease, now) || now - (lease.heldAt ?? now) < JUST_HELD_MS) return null;
+    if (machine.failedPings >= DEAD_AFTER_PINGS) return 'its Docker API does not answer';
+    return machine.ending === 'not-renewed' ? reasonTexts['not-renewed'] : null;
+  }
+
   async function note(machine: Machine, healthy: boolean): Promise<void> {
     const lease = machine.lease === null ? null : store.lease(machine.lease);
     if (lease === null || lease.state !== 'held') return;
     const now = clock.now();
-    if (healthy)
+    const why = whyDead(machine, lease, now);
+    if (why !== null) await deps.runnerStore.putHealth(lease.store, lease.name, { kind: 'dead', why });
+    else if (healthy)
       await deps.runnerStore.putHealth(lease.store, lease.name, { kind: 'ok', until: now + NOTE_GOOD_MS });
-    else if (machine.failedPings >= DEAD_AFTER_PINGS && !isBusy(lease, now)) {
-      await deps.runnerStore.putHealth(lease.store, lease.name, {
-        kind: 'dead',
-        why: 'its Docker API does not answer',
-      });
-    }
   }
 
   async function look(machine: Machine, signal: AbortSignal): Promise<void> {

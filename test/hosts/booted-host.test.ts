@@ -4,7 +4,12 @@ import { type DockerHosts, startDockerHosts } from '../../src/emulator/docker-ho
 import type { RunningHost } from '../../src/emulator/host-keeper.ts';
 import { provisionMachine } from '../../src/provision/engine.ts';
 import { composeUserData } from '../../src/provision/user-data.ts';
-import { type ProvisioningSetUp, poolOf, provisioningSetUp } from '../unit/provision/host-fixture.ts';
+import {
+  hostLife,
+  type ProvisioningSetUp,
+  poolOf,
+  provisioningSetUp,
+} from '../unit/provision/host-fixture.ts';
 import { figure, READY_BUDGET_S } from './hosts-world.ts';
 
 const socket = inject('dockerSocket');
@@ -24,7 +29,7 @@ describe.skipIf(socket === null)('a host that has booted', () => {
     const hostKey = await keys.hostKey();
     const { privateKey, publicKey } = await keys.userKey();
     bootstrap = hostKey.publicKey;
-    const userData = composeUserData({ own: null, hostKey, authorizedKey: publicKey });
+    const userData = composeUserData({ own: null, hostKey, authorizedKey: publicKey, life: hostLife });
     host = await hosts.startHost({
       address,
       sshPort: 22,

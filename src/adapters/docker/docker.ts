@@ -1,5 +1,6 @@
 // The Docker port over the hosts' HTTP API: health, the runner's containers, and cleaning between leases.
-// Must not touch images, named volumes, or anything without the runner's labels: a cache there is what makes reuse worth it.
+// Cleaning must not touch images, named volumes, or anything without the runner's labels: a cache there is what makes
+// reuse worth it. Pruning may, but only when a full disk asks for it.
 // Trap: Docker filters labels by whole keys only, and the runner's set of keys changed over its releases; so all are
 // listed and the prefix is compared here.
 import { z } from 'zod';
@@ -42,6 +43,11 @@ function parse<T>(schema: z.ZodType<T>, body: string, place: string): T {
 /** Job URLs are printed and stored: only plain http(s) ones of sane length pass. */
 function urlOf(text: string | undefined): string | null {
   return text !== undefined && /^https?:\/\/[^\s"'<>]{1,1000}$/.test(text) ? text : null;
+}
+
+/** Docker's `filters` of a query. */
+function filters(given: Readonly<Record<string, readonly string[]>>): string {
+  return `filters=${encodeURIComponent(JSON.stringify(given))}`;
 }
 
 /** One client for all hosts. Time limits come from the clock or the caller's signal. */
@@ -89,6 +95,20 @@ export function createDocker(deps: { clock: Clock }): Docker {
     await remove(host, `/networks/${id}`, signal);
   }
 
+  async function prune(host: DockerHost, what: 'spare' | 'caches', signal: AbortSignal): Promise<void> {
+    const caches = what === 'caches';
+    const post = (path: string) => expect(host, { method: 'POST', path }, signal);
+    await post('/containers/prune');
+    await post(`/images/prune?${filters({ dangling: [caches ? 'false' : 'true'] })}`);
+    await post(`/build/prune?all=${caches ? '1' : '0'}`);
+    if (!caches) return;
+    const all = `/volumes/prune?${filters({ all: ['true'] })}`;
+    const { status } = await api.call(host, { method: 'POST', path: all }, signal);
+    // Before API 1.42 every unused volume is meant anyway, and the filter is not known.
+    if (status === 400) await post('/volumes/prune');
+    else if (status < 200 || status >= 300) await post(all);
+  }
+
   return {
     async ping(host, limitMs) {
       try {
@@ -109,6 +129,7 @@ export function createDocker(deps: { clock: Clock }): Docker {
         await removeNetwork(host, network.Id, signal);
       return { containers };
     },
+    prune: (host, what, signal) => prune(host, what, signal),
     forget: (address) => {
       api.forget(address);
     },

@@ -67,10 +67,15 @@ export async function openDockerDoor(options: {
   port: number;
   tls: { ca: string; cert: string; key: string };
   state: DockerState;
+  /** How far the host's clock is ahead, ms: it judges clients' certificates. */
+  clockAheadMs?: number;
+  /** Connections are taken, their handshakes end well, and no request is answered. */
+  isMute?: boolean;
 }): Promise<DockerDoor> {
   const server = createServer(
     { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     (request, response) => {
+      if (options.isMute === true) return;
       serve(options.state, request, response).catch(() => {
         response.destroy();
       });
@@ -78,6 +83,14 @@ export async function openDockerDoor(options: {
   );
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('tlsClientError', () => undefined);
+  const { clockAheadMs = 0 } = options;
+  if (clockAheadMs !== 0) {
+    server.on('secureConnection', (socket) => {
+      const { valid_from: from, valid_to: to } = socket.getPeerCertificate();
+      const now = Date.now() + clockAheadMs;
+      if (now < Date.parse(from) || now > Date.parse(to)) socket.destroy();
+    });
+  }
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject);
     server.listen(options.port, options.address, resolve);

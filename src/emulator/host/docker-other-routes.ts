@@ -151,14 +151,41 @@ const imageRoutes: readonly Route[] = [
   }),
 ];
 
+const asks = (query: URLSearchParams, filter: string) => (query.get('filters') ?? '').includes(filter);
+
+/** What a prune reclaims is told in numbers nobody reads here; what it removes is gone. */
+const pruneRoutes: readonly Route[] = [
+  route('POST', /^\/containers\/prune()$/, (state) => {
+    const stopped = state.containers().filter(({ status }) => status !== 'running');
+    for (const { id } of stopped) state.remove(id);
+    return json({ ContainersDeleted: stopped.map(({ id }) => id), SpaceReclaimed: 0 });
+  }),
+  route('POST', /^\/images\/prune()$/, (state, { query }) => {
+    const used = new Set(state.containers().map(({ image }) => image));
+    const removed = asks(query, '"false"') ? [...state.images].filter((image) => !used.has(image)) : [];
+    for (const image of removed) state.images.delete(image);
+    return json({ ImagesDeleted: removed.map((name) => ({ Untagged: name })), SpaceReclaimed: 0 });
+  }),
+  route('POST', /^\/volumes\/prune()$/, (state, { query }) => {
+    // Without `all` only anonymous volumes go, and none of those outlives its container here.
+    const removed = asks(query, '"all"') ? [...state.volumes.keys()] : [];
+    for (const name of removed) state.volumes.delete(name);
+    if (asks(query, '"all"')) state.litter.caches = 0;
+    return json({ VolumesDeleted: removed, SpaceReclaimed: 0 });
+  }),
+  route('POST', /^\/build\/prune()$/, (state) => {
+    state.litter.spare = 0;
+    return json({ CachesDeleted: [], SpaceReclaimed: 0 });
+  }),
+  route('POST', /^\/networks\/prune()$/, () => json({ NetworksDeleted: [] })),
+];
+
 /** All but containers. */
 export const otherRoutes: readonly Route[] = [
   route('GET', /^\/_ping()$/, () => ({ status: 200, type: 'text/plain; charset=utf-8', text: 'OK' })),
   route('GET', /^\/version()$/, () => json(version)),
   route('GET', /^\/info()$/, (state) => json(info(state))),
-  route('POST', /^\/(?:containers|networks|volumes|images)\/prune()$/, () =>
-    json({ ContainersDeleted: [], SpaceReclaimed: 0 }),
-  ),
+  ...pruneRoutes,
   ...networkRoutes,
   ...volumeRoutes,
   ...imageRoutes,

@@ -49,6 +49,8 @@ export interface DockerState {
   volumes: Map<string, Volume>;
   images: Set<string>;
   pull(image: string): void;
+  /** Percent of the disk that stopped containers and build cache, images and volumes, and all else take. */
+  litter: { spare: number; caches: number; fixed: number };
   /** Stops all timers; waiting calls end. */
   close(): void;
 }
@@ -151,5 +153,6 @@ export function createDockerState(id: string): DockerState {
     return network;
   };
   for (const name of ['bridge', 'host', 'none']) addNetwork(name, {});
-  return { id, ...createContainers(pull), networks, addNetwork, volumes: new Map(), images, pull };
+  const litter = { spare: 0, caches: 0, fixed: 20 };
+  return { id, ...createContainers(pull), networks, addNetwork, volumes: new Map(), images, pull, litter };
 }

@@ -11,6 +11,8 @@ export interface PlayedHost {
   /** Starts or restarts the Docker API with these files. Throws when they are not usable. */
   startDocker(tls: { ca: string; cert: string; key: string }): Promise<void>;
   pull(image: string): void;
+  /** Percent in use of its disk. */
+  disk(): number;
   /** A step is about to be played; what it returns is awaited. */
   reached?(step: string): void | Promise<void>;
 }
@@ -19,8 +21,30 @@ export type PlayResult = { code: number; stdout: string; stderr: string };
 
 type Played = { host: PlayedHost; files: Map<string, string>; text: string };
 
+/** Starts Docker with the files that were written, as often as the script tries. */
+async function startDocker({ host, files, text }: Played): Promise<string> {
+  const file = (name: string) => {
+    const found = files.get(`/etc/docker/${name}`);
+    if (found === undefined) throw new Error(`dockerd does not start: no /etc/docker/${name}`);
+    return found;
+  };
+  const tls = { ca: file('ca.pem'), cert: file('server.pem'), key: file('server-key.pem') };
+  const tries = /^for try in ([\d ]+); do$/m.exec(text)?.[1]?.split(' ').length ?? 1;
+  for (let left = tries; left > 1; left -= 1) {
+    const started = await host.startDocker(tls).then(
+      () => true,
+      () => false,
+    );
+    if (started) return '';
+  }
+  await host.startDocker(tls);
+  return '';
+}
+
 /** Each step's effect; the text it prints. */
 const steps: Record<string, (played: Played) => string | Promise<string>> = {
+  'renew-dead-man': () => '',
+  'look-at-disk': ({ host }) => `hostler: disk=${host.disk()}\n`,
   'guard-jobs': () => '',
   'wait-user-data': () => '',
   'make-host-key': ({ host }) => `hostler: host-key=${host.makeHostKey()}\n`,
@@ -31,15 +55,7 @@ const steps: Record<string, (played: Played) => string | Promise<string>> = {
   'install-docker': () => '',
   'write-tls': () => '',
   'configure-docker': () => '',
-  'start-docker': async ({ host, files }) => {
-    const file = (name: string) => {
-      const text = files.get(`/etc/docker/${name}`);
-      if (text === undefined) throw new Error(`dockerd does not start: no /etc/docker/${name}`);
-      return text;
-    };
-    await host.startDocker({ ca: file('ca.pem'), cert: file('server.pem'), key: file('server-key.pem') });
-    return '';
-  },
+  'start-docker': startDocker,
   prepull: ({ host, text }) => {
     const images = /^missing=\$\(for image in (.*?); do/m.exec(text)?.[1]?.split(' ') ?? [];
     for (const image of images) host.pull(image.replaceAll("'", ''));
@@ -53,8 +69,12 @@ function filesOf(text: string): Map<string, string> {
   return new Map([...found].map(([, path = '', , body = '']) => [path, body]));
 }
 
-/** Plays one script to its end; never throws. */
-export async function playScript(text: string, host: PlayedHost): Promise<PlayResult> {
+/** Plays one script to its end; never throws. What it prints also goes to `say` at once, as over a real connection. */
+export async function playScript(
+  text: string,
+  host: PlayedHost,
+  say: (text: string) => void = () => {},
+): Promise<PlayResult> {
   const names = [...text.matchAll(/^# hostler-step: (\S+)$/gm)].map((match) => match[1] ?? '');
   const unknown = names.find((name) => !Object.hasOwn(steps, name));
   if (names.length === 0 || unknown !== undefined) {
@@ -63,11 +83,15 @@ export async function playScript(text: string, host: PlayedHost): Promise<PlayRe
   }
   const played: Played = { host, files: filesOf(text), text };
   let stdout = '';
+  const print = (line: string) => {
+    stdout += line;
+    say(line);
+  };
   for (const name of names) {
-    stdout += `hostler: step=${name}\n`;
+    print(`hostler: step=${name}\n`);
     try {
       await host.reached?.(name);
-      stdout += (await steps[name]?.(played)) ?? '';
+      print((await steps[name]?.(played)) ?? '');
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
       return { code: 10, stdout, stderr: `hostler-failed: ${words}\n` };

@@ -18,7 +18,10 @@ export type SshDoorOptions = {
   hostKey: string;
   /** Whether this public key (wire format) may log in. */
   mayLogIn: (key: Buffer) => boolean;
-  run: (script: string) => Promise<PlayResult>;
+  /** What it prints meanwhile goes to `say`, and is part of the result too. */
+  run: (script: string, say: (text: string) => void) => Promise<PlayResult>;
+  /** Connections are taken, and nobody speaks. */
+  isSilent?: boolean;
 };
 
 export interface SshDoor {
@@ -48,14 +51,13 @@ function authenticate(context: AuthContext, mayLogIn: (key: Buffer) => boolean):
 }
 
 function serveExec(channel: ServerChannel, command: string, run: SshDoorOptions['run']): void {
-  const answer = ({ code, stdout, stderr }: PlayResult) => {
-    channel.write(stdout);
+  const answer = ({ code, stderr }: Pick<PlayResult, 'code' | 'stderr'>) => {
     channel.stderr.write(stderr);
     channel.exit(code);
     channel.end();
   };
   if (!/^(sudo -n )?bash -s\s*$/.test(command)) {
-    answer({ code: 127, stdout: '', stderr: `bash: line 1: ${command.slice(0, 80)}: command not found\n` });
+    answer({ code: 127, stderr: `bash: line 1: ${command.slice(0, 80)}: command not found\n` });
     return;
   }
   const chunks: Buffer[] = [];
@@ -66,8 +68,8 @@ function serveExec(channel: ServerChannel, command: string, run: SshDoorOptions[
   });
   channel.on('error', () => undefined);
   channel.on('end', () => {
-    if (size > MAX_SCRIPT_BYTES) answer({ code: 1, stdout: '', stderr: 'script too large\n' });
-    else void run(Buffer.concat(chunks).toString()).then(answer);
+    if (size > MAX_SCRIPT_BYTES) answer({ code: 1, stderr: 'script too large\n' });
+    else void run(Buffer.concat(chunks).toString(), (text) => void channel.write(text)).then(answer);
   });
 }
 
@@ -101,7 +103,8 @@ export async function openSshDoor(options: SshDoorOptions): Promise<SshDoor> {
       sockets.delete(socket);
     });
     socket.on('error', () => undefined);
-    current.injectSocket(socket);
+    if (options.isSilent === true) socket.resume();
+    else current.injectSocket(socket);
   });
   await new Promise<void>((resolve, reject) => {
     listener.on('error', reject);

@@ -79,17 +79,25 @@ mkdir -p ${DROP_IN.slice(0, DROP_IN.lastIndexOf('/'))} || fail 'cannot make the 
   );
 }
 
-/** Starts dockerd with the drop-in; systemd returns when it is ready to serve. The next boot's start is set up behind. */
+/**
+ * Starts dockerd with the drop-in; systemd returns when it is ready to serve. On a host that has just booted the first
+ * start may meet a containerd or a firewall lock that is not ready, so there is a second. The next boot's start is set up
+ * behind.
+ */
 export function startDocker(): string {
   return step(
     'start-docker',
     `
 systemctl daemon-reload || fail 'systemctl daemon-reload failed'
-systemctl reset-failed docker.service >/dev/null 2>&1
-if ! systemctl restart docker.service >/dev/null 2>&1; then
-  words=$(journalctl -u docker.service -n 40 -o cat --no-pager 2>/dev/null | grep -iE 'fatal|error|failed|unable|invalid|unknown|conflict' | grep -vE 'level=(debug|info|warning)|^(docker[.]service:|Failed to start )' | tail -n 2 | tr '\\n' ' ' | cut -c 1-400)
-  fail "dockerd does not start: \${words:-see journalctl -u docker on the host}"
-fi
+for try in 1 2; do
+  systemctl reset-failed docker.service >/dev/null 2>&1
+  if systemctl restart docker.service >/dev/null 2>&1; then break; fi
+  if [ "$try" = 2 ]; then
+    words=$(journalctl -u docker.service -n 40 -o cat --no-pager 2>/dev/null | grep -iE 'fatal|error|failed|unable|invalid|unknown|conflict' | grep -vE 'level=(debug|info|warning)|^(docker[.]service:|Failed to start )' | tail -n 2 | tr '\\n' ' ' | cut -c 1-400)
+    fail "dockerd does not start: \${words:-see journalctl -u docker on the host}"
+  fi
+  sleep 1
+done
 systemctl enable --no-reload docker.service >/dev/null 2>&1 9>&- &
 `,
   );

@@ -63,6 +63,7 @@ async function prepare(
     own: spec.launch.userData,
     hostKey,
     authorizedKey: await authorizedKey(deps.keys, spec),
+    life: spec,
   });
   const tags = {
     [TAG.owner]: deps.config.get().settings.owner,

@@ -53,9 +53,13 @@ export const hostSpec: HostSpec = {
   waitUserData: true,
 };
 
+/** The defaults of dead_man and max_machine_life. */
+export const hostLife = { deadManMs: 2 * HOUR_MS, maxMachineLifeMs: 24 * HOUR_MS };
+
 /** A pool of which only the host's part is looked at. */
 export function poolOf(host: Partial<HostSpec>): PoolSpec {
-  return { id: 'build', machineDriver: 'amazonec2', host: { ...hostSpec, ...host } } as PoolSpec;
+  const spec = { id: 'build', machineDriver: 'amazonec2', ...hostLife, host: { ...hostSpec, ...host } };
+  return spec as PoolSpec;
 }
 
 /** A log that keeps its warnings. */
@@ -98,6 +102,7 @@ export async function provisioningSetUp() {
       own: null,
       hostKey: bootstrap,
       authorizedKey: options.ourKey === false ? null : (await deps.keys.userKey()).publicKey,
+      life: hostLife,
     });
     const host = await startHost({
       address,

@@ -5,13 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { newSshKey } from '../../../src/adapters/keys/ssh-keys.ts';
 import { bootIdentity, userDataParts } from '../../../src/emulator/host/user-data-parts.ts';
 import { composeUserData, MAX_USER_DATA_BYTES } from '../../../src/provision/user-data.ts';
+import { hostLife } from './host-fixture.ts';
 
 const hostKey = newSshKey();
 const authorizedKey = newSshKey().publicKey;
 const base64 = (text: string | Buffer) => Buffer.from(text).toString('base64');
 
 function compose(own: string | Buffer | null, key: string | null = authorizedKey): Buffer {
-  const input = { own: own === null ? null : base64(own), hostKey, authorizedKey: key };
+  const input = { own: own === null ? null : base64(own), hostKey, authorizedKey: key, life: hostLife };
   const raw = Buffer.from(composeUserData(input), 'base64');
   return raw[0] === 0x1f ? gunzipSync(raw) : raw;
 }
@@ -121,7 +122,10 @@ describe('size', () => {
 
   test('what would not fit is packed', () => {
     const own = `#!/bin/sh\n${'echo the same line again\n'.repeat(2_000)}`;
-    const raw = Buffer.from(composeUserData({ own: base64(own), hostKey, authorizedKey }), 'base64');
+    const raw = Buffer.from(
+      composeUserData({ own: base64(own), hostKey, authorizedKey, life: hostLife }),
+      'base64',
+    );
     expect(raw.length).toBeLessThanOrEqual(MAX_USER_DATA_BYTES);
     expect(userDataParts(gunzipSync(raw).toString())[0]?.body).toBe(own);
   });

@@ -45,6 +45,7 @@ describe('scripts', () => {
     rotateHostKey: () => undefined,
     startDocker: () => Promise.reject(new Error('no room')),
     pull: () => undefined,
+    disk: () => 0,
   };
 
   test.each([
