@@ -26,6 +26,7 @@ import { type CurrentConfig, createCurrentConfig } from './service/current-confi
 import { createForeignMachines } from './service/foreign-machines.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
+import { createLostHosts, type LostHosts } from './service/lost-hosts.ts';
 import { createMailbox } from './service/mailbox.ts';
 import { switchPools } from './service/pool-switches.ts';
 import { findHolder } from './service/relearn-leases.ts';
@@ -94,25 +95,29 @@ type Context = Omit<AssembleInput, 'config'> & {
   line: WaitingLine;
   background: Background;
   hostOf(machine: Machine): DockerHost | null;
+  lost: LostHosts;
   late: { leases: Leases; loop: Loop };
 };
 
 function createContext(input: AssembleInput): Context {
   const { store, clock, log, metrics } = input.ports;
   const config = createCurrentConfig(input.config, clock.now());
+  const background = createBackground(log);
+  const late = {} as Context['late'];
   return {
     ...input,
     config,
     journal: createJournal({ store, log, metrics, clock }),
     line: createWaitingLine(),
-    background: createBackground(log),
+    background,
+    late,
+    lost: createLostHosts({ ...input.ports, leases: () => late.leases, track: background.track }),
     hostOf(machine) {
       const tls = store.machineTls(machine.id);
       if (tls === null || machine.address === null) return null;
       const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
       return { address: machine.address, port, tls: { ca: input.authority, ...tls } };
     },
-    late: {} as Context['late'],
   };
 }
 
@@ -120,12 +125,7 @@ function buildReconciler(context: Context): Reconciler {
   const { ports, config, journal, manager, stop, hostOf, late } = context;
   const { track } = context.background;
   const grantReady = (pool: string) => late.leases.grantReady(pool);
-  const loseHost = (name: string, why: string) => {
-    const lease = ports.store.lease(name);
-    if (lease === null) return;
-    late.leases.end(name, 'instance-gone');
-    track(ports.runnerStore.putHealth(lease.store, name, { kind: 'gone', why }));
-  };
+  const loseHost = (name: string, why: string) => context.lost.lose(name, 'instance-gone', why);
   const paths = () => [...new Set([config.get().settings.machineStoragePath, ...ports.store.stores()])];
   const holderOf = (id: string) => findHolder({ ...ports, hostOf, paths }, id);
   const deps = { ...ports, config, journal, manager, hostOf, grantReady, loseHost, holderOf, track, stop };
@@ -182,7 +182,8 @@ function buildUseCases(
   const { nudge, observer, explainer, actor } = core;
   const { owner } = config.get().settings;
   const drainPools = () => void switchPools({ store, config, journal, nudge }, 'drain', null);
-  const cleanupDeps = { store, cloud, clock, journal, owner, manager, drainPools, nudge };
+  const { lose: loseHost, tell: tellGone } = context.lost;
+  const cleanupDeps = { store, cloud, clock, journal, owner, manager, drainPools, nudge, tellGone };
   return createUseCases({
     store,
     config,
@@ -192,6 +193,7 @@ function buildUseCases(
     line,
     lastPlan: () => explainer.last(),
     retireNow: (ids, code) => actor.retireNow(ids, code),
+    loseHost,
     process: context.process,
     reload: () => reload('asked for'),
     cleanup: (allManagers) => cleanUp(cleanupDeps, observer.sites(), allManagers),

@@ -4,6 +4,7 @@ import type { CleanupReply } from '../contract/api.ts';
 import type { CloudSite } from '../domain/config.ts';
 import { HostlerError, messageOf } from '../domain/error.ts';
 import { type Instance, TAG } from '../domain/instance.ts';
+import type { Lease } from '../domain/lease.ts';
 import { moveMachine } from '../domain/machine.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -23,6 +24,8 @@ type CleanupDeps = {
   journal: Journal;
   owner: string;
   manager: string;
+  /** Leaves word in the folder of a lease that its host is gone. */
+  tellGone(lease: Lease, why: string): void;
   nudge(): void;
 };
 
@@ -81,6 +84,7 @@ export async function cleanUp(
 function markEnded(deps: CleanupDeps, instances: ReadonlySet<string>): void {
   const { store, clock } = deps;
   const now = clock.now();
+  const lost: Lease[] = [];
   store.transaction(() => {
     for (const machine of store.machines()) {
       const isOurs = machine.instance !== null && instances.has(machine.instance);
@@ -90,7 +94,11 @@ function markEnded(deps: CleanupDeps, instances: ReadonlySet<string>): void {
         !(isOurs || machine.instance === null)
       )
         continue;
-      if (machine.lease !== null) store.deleteLease(machine.lease);
+      const lease = machine.lease === null ? null : store.lease(machine.lease);
+      if (lease !== null) {
+        store.deleteLease(lease.name);
+        lost.push(lease);
+      }
       const loose = {
         ...machine,
         lease: null,
@@ -104,4 +112,5 @@ function markEnded(deps: CleanupDeps, instances: ReadonlySet<string>): void {
       else store.putMachine(moveMachine(asked, machine.instance === null ? 'gone' : 'terminating', now));
     }
   });
+  for (const lease of lost) deps.tellGone(lease, 'cleanup ended it');
 }

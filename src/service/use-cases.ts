@@ -14,7 +14,7 @@ import type {
 import { HostlerError } from '../domain/error.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { Plan } from '../domain/plan.ts';
-import { describeReason } from '../domain/reason.ts';
+import { describeReason, type ReasonCode } from '../domain/reason.ts';
 import { describeAction } from '../planner/plan-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
@@ -66,6 +66,8 @@ export type UseCaseDeps = {
   line: WaitingLine;
   lastPlan(): Plan | null;
   retireNow(ids: readonly string[], code: 'by-person'): number;
+  /** Ends a lease from our side; its folder, if it stands, says so to every door call from then on. */
+  loseHost(lease: string, code: ReasonCode, why: string): void;
   /** Facts only the shell knows: process, ticks, sources, calls. */
   process(): Omit<
     StatusReply,
@@ -162,7 +164,7 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
       const cure = 'retire it with --force, or let it end with its lease';
       throw new HostlerError('machine-busy', `${machine.id} is leased to ${machine.lease}; ${cure}`);
     }
-    if (machine.lease !== null) leases.end(machine.lease, 'by-person');
+    if (machine.lease !== null) deps.loseHost(machine.lease, 'by-person', 'a person retired it');
     const current = store.machine(machine.id);
     if (current?.cleaning === true) store.putMachine({ ...current, ending: 'by-person' });
     else deps.retireNow([machine.id], 'by-person');
@@ -180,10 +182,11 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
     openLease: (request, connection) => leases.open(request, connection),
     commitLease: (name) => leases.commit(name),
     async endLease(name, byPerson) {
-      const machine = store.lease(name)?.machine ?? null;
-      if (!leases.end(name, byPerson ? 'by-person' : 'lease-ended'))
-        throw new HostlerError('not-found', `no lease is named ${name}`);
-      if (byPerson && machine !== null) retire(machine, false);
+      const lease = store.lease(name);
+      if (lease === null) throw new HostlerError('not-found', `no lease is named ${name}`);
+      if (byPerson) deps.loseHost(name, 'by-person', 'a person ended it');
+      else leases.end(name, 'lease-ended');
+      if (byPerson && lease.machine !== null) retire(lease.machine, false);
       return `${name} is given back`;
     },
     switchPool: (what, pool) => switchPools(deps, what, pool),
