@@ -18,8 +18,11 @@ export const BY_PERSON = 'hostler-by-person';
 /** In a machine's folder: the host's pinned SSH keys, for `docker-machine ssh` and `scp`. */
 export const KNOWN_HOSTS = 'known_hosts';
 
-/** machine names: letters, digits, dot, dash, underscore, not first a dot or a dash; no path can be built from one. */
-export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/;
+/**
+ * Machine names: letters, digits, dot, dash, underscore, not first a dot or a dash; no path can be built from one.
+ * At most 240 characters: `.NAME.tmp` and `NAME~2` are folders too, and a folder's name has 255 bytes at most.
+ */
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,239}$/;
 
 /** Below `machines/`: where `create` writes NAME's folder until the daemon has committed the lease. */
 export function halfMade(name: string): string {

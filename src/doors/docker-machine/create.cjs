@@ -219,7 +219,7 @@ function soleName(given) {
   const [name, ...more] = given;
   if (name === undefined || name === '') return giveUp('Error: No machine name specified');
   if (more.length > 0) giveUp(`Invalid command line. Found extra arguments [${more.join(' ')}]`);
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/.test(name))
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,239}$/.test(name))
     giveUp('Error creating machine: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . - _');
   return name;
 }
