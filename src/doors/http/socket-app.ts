@@ -1,6 +1,8 @@
 // The only way to change anything: HTTP with JSON on the unix socket. Routes parse, call one use case and answer.
 // Traps: fastify's own validator would drop unknown keys silently, so bodies go through zod here; a create's answer is a
 // raw stream that lives as long as the door's process.
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodType } from 'zod';
 import { API_HEADER, API_VERSION, type ErrorReply, MAX_BODY_BYTES } from '../../contract/api.ts';
@@ -13,35 +15,73 @@ import {
   retireSchema,
 } from '../../contract/schema.ts';
 import { errorCodes, HostlerError, messageOf } from '../../domain/error.ts';
+import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { Log } from '../../ports/log.ts';
 import type { UseCases } from '../../service/use-cases.ts';
 import { openLeaseStream } from './lease-stream.ts';
 
+/** Characters of a name in a path: twice the longest machine name; fastify's own 100 would cut names off. */
+const MAX_PARAM_CHARACTERS = 500;
+/** Milliseconds in which a request must have come in whole: callers sit on the same machine and send it at once. */
+const REQUEST_LIMIT_MS: DurationMs = 30 * SECOND_MS;
+
 /** The oldest version that is still understood (design: one version back). */
 const OLDEST_VERSION = API_VERSION - 1;
 
-function parse<T>(schema: ZodType<T>, value: unknown): T {
+/** Throws `bad-request` with the first thing that is wrong, and the key it is wrong in. */
+function parse<T>(schema: ZodType<T>, value: unknown, place: 'body' | 'query' = 'body'): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const key = issue?.path.join('.') ?? '';
-  throw new HostlerError('bad-request', issue?.message ?? 'not understood', key === '' ? {} : { where: key });
+  const path = issue?.path.join('.') ?? '';
+  throw new HostlerError('bad-request', issue?.message ?? 'not understood', {
+    where: path === '' ? place : path,
+  });
 }
 
 function checkVersion(request: FastifyRequest): void {
   const sent = request.headers[API_HEADER];
   if (sent === undefined) return;
-  const version = Number(sent);
+  // Number alone takes '', '0x1' and '0.5' too.
+  const version = /^\d{1,9}$/.test(String(sent)) ? Number(sent) : Number.NaN;
   if (version >= OLDEST_VERSION && version <= API_VERSION) return;
   const text = `this daemon speaks ${API_HEADER} ${OLDEST_VERSION} to ${API_VERSION}, the caller sent ${String(sent).slice(0, 20)}`;
   throw new HostlerError('version-refused', text, { where: API_HEADER });
 }
 
+function errorBody(error: HostlerError): ErrorReply {
+  return { error: { code: error.code, message: messageOf(error), where: error.where ?? null } };
+}
+
 function sendError(reply: FastifyReply, error: HostlerError): FastifyReply {
-  const body: ErrorReply = {
-    error: { code: error.code, message: messageOf(error), where: error.where ?? null },
+  return reply.status(errorCodes[error.code].http).send(errorBody(error));
+}
+
+/** What never became a request is answered by hand: there is no reply object yet. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const words: Record<string, HostlerError> = {
+    HPE_HEADER_OVERFLOW: new HostlerError('too-large', 'the headers are larger than 16 KiB', {
+      where: 'headers',
+    }),
+    ERR_HTTP_REQUEST_TIMEOUT: new HostlerError(
+      'bad-request',
+      `the request did not come in whole within ${REQUEST_LIMIT_MS / SECOND_MS} s`,
+    ),
   };
-  return reply.status(errorCodes[error.code].http).send(body);
+  const refused =
+    words[error.code ?? ''] ??
+    new HostlerError('bad-request', `this is no HTTP/1.1: ${messageOf(error)}; see docs/api.md`, {
+      where: 'request',
+    });
+  const text = JSON.stringify(errorBody(refused));
+  const status = errorCodes[refused.code].http;
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
 }
 
 /** Fastify's own refusals (size, media type, broken JSON) in our words. */
@@ -49,17 +89,33 @@ function asHostlerError(error: unknown, log: Log): HostlerError {
   if (error instanceof HostlerError) return error;
   const code = (error as { code?: string }).code ?? '';
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new HostlerError('too-large', `a body has at most ${MAX_BODY_BYTES} bytes`);
+    return new HostlerError('too-large', `a body has at most ${MAX_BODY_BYTES} bytes`, { where: 'body' });
+  }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return new HostlerError('bad-request', 'a body is application/json', { where: 'content-type' });
   }
   const status = (error as { statusCode?: number }).statusCode ?? 500;
-  if (status < 500) return new HostlerError('bad-request', messageOf(error));
+  if (status < 500) {
+    const where = code.startsWith('FST_ERR_CTP') || error instanceof SyntaxError ? 'body' : 'path';
+    return new HostlerError('bad-request', messageOf(error), { where });
+  }
   log.error('a request failed', { error: messageOf(error) });
   return new HostlerError('internal', 'the daemon could not answer; its log says why');
 }
 
 /** The app over the use cases; listen on the socket is the caller's part. */
 export function createSocketApp(useCases: UseCases, log: Log): FastifyInstance {
-  const app = Fastify({ bodyLimit: MAX_BODY_BYTES, exposeHeadRoutes: false, forceCloseConnections: true });
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_LIMIT_MS,
+    routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, _request, reply) => {
+      void sendError(reply, asHostlerError(error, log));
+    },
+  });
   app.removeContentTypeParser('text/plain');
   app.addHook('onRequest', async (request, reply) => {
     reply.header(API_HEADER, API_VERSION);
@@ -99,7 +155,7 @@ function leaseRoutes(app: FastifyInstance, useCases: UseCases): void {
     reply.send(useCases.lease(request.params.name)),
   );
   app.delete<{ Params: { name: string } }>('/v1/leases/:name', async (request, reply) => {
-    const { by } = parse(endLeaseQuerySchema, request.query);
+    const { by } = parse(endLeaseQuerySchema, request.query, 'query');
     return reply.send({ done: true, message: await useCases.endLease(request.params.name, by === 'person') });
   });
 }
@@ -113,7 +169,7 @@ function readRoutes(app: FastifyInstance, useCases: UseCases): void {
   app.get('/v1/pools', (_request, reply) => reply.send({ pools: useCases.pools() }));
   app.get('/v1/plan', (_request, reply) => reply.send(useCases.plan()));
   app.get('/v1/events', (request, reply) => {
-    const { after, limit, pool, machine, lease } = parse(eventQuerySchema, request.query);
+    const { after, limit, pool, machine, lease } = parse(eventQuerySchema, request.query, 'query');
     const query = {
       limit,
       ...(after === undefined ? {} : { after }),
