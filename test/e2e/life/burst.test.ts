@@ -4,18 +4,15 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { folders, type LiveWorld, machineName, startWorld } from '../../support/live-world.ts';
 import { awaitHeld, awaitReady, failures } from '../../support/looks.ts';
 
-let world: LiveWorld | null = null;
-afterEach(async () => {
-  await world?.close();
-  world = null;
-});
+let world: LiveWorld;
+afterEach(() => world.close());
 
 describe('a burst on an empty pool', () => {
   test('brings a host for each create with one or two launch calls and few calls in all', async () => {
     world = await startWorld({ emulator: { bootMs: 1_500 } });
     const { client } = world;
     const names = Array.from({ length: 30 }, machineName);
-    const answers = await Promise.all(names.map((name) => world?.create(name)));
+    const answers = await Promise.all(names.map((name) => world.create(name)));
     expect(failures(answers)).toEqual([]);
     expect(folders(world).toSorted()).toEqual(names.toSorted());
     const leases = await client.leases();
@@ -37,12 +34,12 @@ describe('a burst on a pool with idle hosts', () => {
     const { client, until } = world;
     const ready = await awaitReady(world, 3);
     const names = Array.from({ length: 8 }, machineName);
-    const done = Promise.all(names.map((name) => world?.create(name)));
+    const done = Promise.all(names.map((name) => world.create(name)));
     const first = await awaitHeld(world, 3);
-    expect(first.map((lease) => lease.machine).toSorted()).toEqual(ready.map(({ id }) => id).toSorted());
+    expect(new Set(first.map((lease) => lease.machine))).toEqual(new Set(ready.map(({ id }) => id)));
     expect(failures(await done)).toEqual([]);
     expect(world.alive()).toHaveLength(8);
-    await Promise.all(names.map((name) => world?.dockerMachine('url', name)));
+    await Promise.all(names.map((name) => world.dockerMachine('url', name)));
     await until('idle hosts again, once jobs have the others', async () => {
       const free = (await client.machines()).filter((machine) => machine.phase === 'ready');
       return free.length === 3;
