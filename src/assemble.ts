@@ -148,7 +148,7 @@ function buildLeases(context: Context, { cleaner, explainer }: Reconciler): Leas
     startCleaning: (machine) => cleaner.start(machine),
     isStopping: () => stop.aborted,
     nudge: () => late.loop.nudgeForDemand(),
-    waitReason: (pool) => waitReason({ store, clock, lastPlan: () => explainer.last() }, pool),
+    waitReason: (pool) => waitReason({ store, config, clock, lastPlan: () => explainer.last() }, pool),
     filesFor(lease, machine) {
       const pool = config.pool(machine.pool);
       const host = hostOf(machine);

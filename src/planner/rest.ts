@@ -140,9 +140,10 @@ export function batchBound(rests: readonly Rest[], keys: readonly string[], now:
   return Math.max(1, Math.floor(MAX_BATCH / 2 ** halvings));
 }
 
+/** What a changed configuration can cure: keys, options, a price cap. */
+const curedByChange: ReadonlySet<OutcomeKind> = new Set(['denied', 'invalid', 'unsupported', 'price']);
+
 /** Rests that a person ends by changing the configuration: they are cleared on reload. */
 export function isClearedByReload(rest: Rest): boolean {
-  return (
-    rest.outcome.kind === 'denied' || rest.outcome.kind === 'invalid' || rest.outcome.kind === 'unsupported'
-  );
+  return curedByChange.has(rest.outcome.kind);
 }

@@ -67,6 +67,7 @@ describe('a rest after a refused launch', () => {
     ['denied', true],
     ['invalid', true],
     ['unsupported', true],
+    ['price', true],
     ['insufficient-capacity', false],
     ['throttled', false],
   ])('is cleared by a reload when only the configuration can help: %s %s', (kind, cleared) => {
