@@ -21,8 +21,12 @@ export type Passage =
   | 'keep'
   /** EC2 does it, the answer does not come back. */
   | 'keep-answer'
-  /** Answered by the gate itself; EC2 never hears of it. */
-  | { status: number; type: string; body: string };
+  /** Answered by the gate itself; with `done` EC2 did it all the same, else it never hears of it. */
+  | (Answer & { done?: boolean })
+  /** To EC2 and back, with another text. */
+  | { edit: (body: string) => string };
+
+type Answer = { status: number; type: string; body: string };
 
 export type Gate = {
   /** URL for pools, in front of this endpoint. */
@@ -39,11 +43,7 @@ export type Gate = {
 type Trap = { action: string; passage: Passage; caught: (call: SeenCall) => void };
 
 /** EC2's error body, as its SDKs read it. */
-export function ec2ErrorAnswer(
-  status: number,
-  code: string,
-  message = code,
-): { status: number; type: string; body: string } {
+export function ec2ErrorAnswer(status: number, code: string, message = code): Answer {
   const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors><RequestID>gate</RequestID></Response>`;
   return { status, type: 'text/xml;charset=UTF-8', body };
 }
@@ -55,7 +55,7 @@ export async function openGate(): Promise<Gate> {
   let treatment: (call: SeenCall) => Passage = () => 'pass';
   let target = new URL('http://127.0.0.1:1');
 
-  function answer(response: ServerResponse, call: SeenCall, made: Exclude<Passage, string>): void {
+  function answer(response: ServerResponse, call: SeenCall, made: Answer): void {
     call.status = made.status;
     call.code = /<Code>([^<]+)<\/Code>/.exec(made.body)?.[1] ?? null;
     response.writeHead(made.status, { 'content-type': made.type });
@@ -65,7 +65,7 @@ export async function openGate(): Promise<Gate> {
   function forward(
     headers: Record<string, string | string[] | undefined>,
     body: string,
-  ): Promise<Exclude<Passage, string> | null> {
+  ): Promise<Answer | null> {
     return new Promise((resolve) => {
       const outgoing = request(
         {
@@ -106,12 +106,14 @@ export async function openGate(): Promise<Gate> {
     const trap = traps.find((one) => one.action === call.action);
     traps = traps.filter((one) => one !== trap);
     const passage = trap?.passage ?? treatment(call);
-    if (typeof passage === 'object') answer(response, call, passage);
-    else if (passage !== 'keep') {
-      const made = await forward(headers, body);
-      if (made === null) response.destroy();
-      else if (passage === 'pass') answer(response, call, made);
-    }
+    const own = typeof passage === 'object' && 'status' in passage ? passage : null;
+    const reaches = passage !== 'keep' && (own === null || own.done === true);
+    const made = reaches ? await forward(headers, body) : null;
+    if (own !== null) answer(response, call, own);
+    else if (reaches && made === null) response.destroy();
+    else if (made !== null && passage === 'pass') answer(response, call, made);
+    else if (made !== null && typeof passage === 'object' && 'edit' in passage)
+      answer(response, call, { ...made, body: passage.edit(made.body) });
     trap?.caught(call);
   }
 
