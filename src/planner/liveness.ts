@@ -68,8 +68,11 @@ function bootTimeout(draft: Draft, machine: Machine): Fault | null {
   if (machine.phase !== 'booting' && machine.phase !== 'provisioning') return null;
   const limit = draft.poolById.get(machine.pool)?.spec.bootTimeoutMs ?? 0;
   if (limit <= 0) return null;
-  wakeBy(draft, machine.since + limit);
-  const spent = draft.now - machine.since;
+  // The time runs from the launch. A host that was taken back long after that has it from then on.
+  const isFirst = machine.since - machine.createdAt < limit;
+  const begunAt = isFirst ? machine.createdAt : machine.since;
+  wakeBy(draft, begunAt + limit);
+  const spent = draft.now - begunAt;
   const detail = {
     phase: machine.phase,
     spent_s: Math.round(spent / SECOND_MS),

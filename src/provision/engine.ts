@@ -63,7 +63,10 @@ type Run = {
   material: Material;
   docker: DockerHost;
 };
-type Outcome = { kind: 'dressed'; newKey: string } | { kind: 'again'; why: string; busy: boolean } | Failed;
+type Outcome =
+  | { kind: 'dressed'; newKey: string }
+  | { kind: 'again'; step: string; why: string; busy: boolean }
+  | Failed;
 
 function failed(step: string, message: string, fatal: boolean): Failed {
   return { kind: 'failed', step, message, fatal };
@@ -111,9 +114,10 @@ async function answersWithin(run: Run, patienceMs: DurationMs): Promise<boolean>
 function judge(part: string, result: RunResult): Extract<Outcome, { kind: 'again' }> | Failed | null {
   if (result.code === 0) return null;
   const words = wordsOf(result);
-  if (result.code === null) return { kind: 'again', why: `${part}: ${words}`, busy: false };
-  if (result.code === EXIT_BUSY) return { kind: 'again', why: words, busy: true };
-  return failed(factsOf(result.stdout).get('step') ?? part, words, true);
+  const at = factsOf(result.stdout).get('step') ?? part;
+  if (result.code === null) return { kind: 'again', step: at, why: words, busy: false };
+  if (result.code === EXIT_BUSY) return { kind: 'again', step: at, why: words, busy: true };
+  return failed(at, words, true);
 }
 
 /** The scripts over one session. Host keys are handed out before the host begins to show the new one. */
@@ -197,8 +201,9 @@ async function provisionOverSsh(run: Run): Promise<ProvisionResult> {
     session.close();
     if (outcome.kind === 'dressed') return check(run, outcome.newKey);
     if (outcome.kind === 'failed') return outcome;
-    if (signal.aborted) return failed('connect', outcome.why, false);
-    deps.log.warn('provisioning begins again', { machine: order.machineId, why: outcome.why });
+    if (signal.aborted) return failed(outcome.step, outcome.why, false);
+    const { step, why } = outcome;
+    deps.log.warn('provisioning begins again', { machine: order.machineId, step, why });
     if (!outcome.busy) losses += 1;
     else if (await answersWithin(run, BUSY_PAUSE_MS))
       return { kind: 'ready', hostKeys: pins, tls: material.client };

@@ -35,18 +35,19 @@ type Executors = { [K in ActionKind]: (action: Extract<Action, { kind: K }>) => 
 function retire(deps: ActDeps, provisions: Provisions, action: Extract<Action, { kind: 'retire' }>): void {
   const machine = deps.store.machine(action.machine);
   if (machine === null) return;
-  provisions.underWay.get(machine.id)?.abort();
+  const underWay = provisions.underWay.get(machine.id);
+  underWay?.abort();
   const isBoot = machine.phase === 'booting' || machine.phase === 'provisioning';
   if (isBoot && action.reason.code === 'boot-timeout' && machine.instance !== null) {
-    const failure = machine.failure ?? `still ${machine.phase} after boot_timeout`;
     // The plan asks again each tick until the row moves; its console is read once.
     if (provisions.ending.has(machine.id)) return;
     provisions.ending.add(machine.id);
-    deps.track(
-      endFailedBoot(deps, machine.id, 'boot-timeout', failure).finally(() =>
-        provisions.ending.delete(machine.id),
-      ),
-    );
+    const end = async () => {
+      const words = machine.failure ?? (await underWay?.words) ?? 'nothing was heard of it';
+      const failure = `still ${machine.phase} after boot_timeout; ${words}`;
+      await endFailedBoot(deps, machine.id, 'boot-timeout', failure);
+    };
+    deps.track(end().finally(() => provisions.ending.delete(machine.id)));
     return;
   }
   retireMachine(deps, machine.id, action.reason);

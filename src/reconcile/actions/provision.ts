@@ -1,6 +1,6 @@
 // Provisioning as background work: started once a machine, followed to `ready` or to its end.
 // Trap: the machine may be retired meanwhile; every step back into the store reads the row again.
-import { type Machine, moveMachine } from '../../domain/machine.ts';
+import { isComing, type Machine, moveMachine } from '../../domain/machine.ts';
 import type { ReasonCode } from '../../domain/reason.ts';
 import { type DurationMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
 import { provisionMachine } from '../../provision/engine.ts';
@@ -14,24 +14,24 @@ const CONSOLE_LIMIT_MS: DurationMs = 20 * SECOND_MS;
 /** Characters of the console's end that are kept with the event. */
 const CONSOLE_KEPT = 4_000;
 
-/** Machine id → the way to stop its provisioning. */
-export type ProvisionsUnderWay = Map<string, AbortController>;
+/** Machine id → the way to stop its provisioning, and where it was when that came: `step: words`, null when it is ready. */
+export type ProvisionsUnderWay = Map<string, { abort(): void; words: Promise<string | null> }>;
 
 /** Starts provisioning unless it runs already. */
 export function startProvision(deps: ActDeps, underWay: ProvisionsUnderWay, id: string): void {
   if (underWay.has(id) || deps.stop.aborted) return;
   const control = new AbortController();
-  underWay.set(id, control);
-  const signal = AbortSignal.any([deps.stop, control.signal]);
-  deps.track(provision(deps, id, signal).finally(() => underWay.delete(id)));
+  const work = provision(deps, id, AbortSignal.any([deps.stop, control.signal]));
+  underWay.set(id, { abort: () => control.abort(), words: work.catch(() => null) });
+  deps.track(work.then(() => undefined).finally(() => underWay.delete(id)));
 }
 
-async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promise<void> {
+async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promise<string | null> {
   const { store, clock } = deps;
   const machine = store.machine(id);
   const spec = machine === null ? null : deps.config.pool(machine.pool);
-  if (machine === null || machine.address === null || spec === null) return;
-  if (machine.phase !== 'booting' && machine.phase !== 'provisioning') return;
+  if (machine === null || machine.address === null || spec === null) return null;
+  if (machine.phase !== 'booting' && machine.phase !== 'provisioning') return null;
   const startedAt = clock.monotonic();
   const answer = await provisionMachine(
     {
@@ -53,15 +53,17 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
     },
     signal,
   );
-  if (signal.aborted) return;
+  const words = answer.kind === 'ready' ? null : `${answer.step}: ${answer.message}`;
+  if (signal.aborted) return words;
   if (answer.kind === 'ready') {
     if (!(await relearn(deps, id, answer.tls))) becomeReady(deps, id, answer);
     deps.metrics.provisioned(machine.pool, clock.monotonic() - startedAt);
-    return;
+    return null;
   }
   // An adopted host may run a job that only its Docker could tell of: it is asked again until boot_timeout.
   if (machine.hostKeys.length === 0) update(deps, id, (current) => ({ ...current, failure: answer.message }));
-  else await failed(deps, id, `${answer.step}: ${answer.message}`);
+  else await endFailedBoot(deps, id, 'provision-failed', `${answer.step}: ${answer.message}`);
+  return words;
 }
 
 /** An adopted host that somebody holds goes back to its lease. False when it is free. */
@@ -123,24 +125,28 @@ function becomeReady(
     const next = moveMachine(dressed, 'ready', now);
     store.putMachine(next);
     store.putMachineTls(id, made.tls);
-    if (machine.readyAt === null) store.addBoot(machine.pool, now - machine.createdAt);
     return next;
   });
   if (ready === null) return;
-  deps.metrics.booted(ready.pool, now - ready.createdAt);
+  countBoot(deps, ready, now - ready.createdAt);
   deps.grantReady(ready.pool);
   const detail = { boot_ms: now - ready.createdAt, instance: ready.instance, address: ready.address };
   deps.journal({ code: 'became-ready', pool: ready.pool, machine: id, detail });
   deps.nudge();
 }
 
-/** Ends a machine that could not be made, and keeps what its console said. */
-async function failed(deps: ActDeps, id: string, failure: string): Promise<void> {
-  update(deps, id, (machine) => ({ ...machine, failure }));
-  await endFailedBoot(deps, id, 'provision-failed', failure);
+/**
+ * Remembers how long a boot took. An adopted host, or one that came up while the daemon was away, is older than any
+ * boot: counted as one, its age would have periods begin hours early.
+ */
+function countBoot(deps: ActDeps, ready: Machine, bootMs: DurationMs): void {
+  const longest = deps.config.pool(ready.pool)?.bootTimeoutMs ?? 0;
+  if (ready.readyAt !== ready.since || bootMs < 0 || (longest > 0 && bootMs > longest)) return;
+  deps.store.addBoot(ready.pool, bootMs);
+  deps.metrics.booted(ready.pool, bootMs);
 }
 
-/** Reads the console of a failed boot into the history, then retires the machine. */
+/** Keeps what a failed boot came to and what its console said, then retires the machine. */
 export async function endFailedBoot(
   deps: ActDeps,
   id: string,
@@ -148,7 +154,9 @@ export async function endFailedBoot(
   failure: string,
 ): Promise<void> {
   const machine = deps.store.machine(id);
-  if (machine === null) return;
+  // A failure and the end of boot_timeout may come together; one of them is enough.
+  if (machine === null || !isComing(machine)) return;
+  deps.store.putMachine({ ...machine, failure });
   const site = deps.site(machine.site);
   if (site !== null && machine.instance !== null) {
     const console = await deps.cloud.consoleOutput(

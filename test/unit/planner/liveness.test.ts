@@ -43,14 +43,26 @@ function one(of: Machine, over: Partial<Observation> = {}): Observation {
 
 describe('a boot', () => {
   test.each(['booting', 'provisioning'] as const)('that hangs in %s is ended after boot_timeout', (phase) => {
-    const at = (age: number) => machine({ phase, since: NOON - age });
+    const at = (age: number) => machine({ phase, createdAt: NOON - age, since: NOON - age });
     expect(fates(one(at(5 * MINUTE_MS)))).toEqual(['retire m-1 boot-timeout', 'terminate m-1']);
     expect(fates(one(at(5 * MINUTE_MS - 1))).filter((fate) => fate.includes('retire'))).toEqual([]);
   });
 
   test('is looked at again when its time is over', () => {
-    const seen = one(machine({ phase: 'provisioning', since: NOON - 5 * MINUTE_MS + 3 * SECOND_MS }));
+    const begun = NOON - 5 * MINUTE_MS + 3 * SECOND_MS;
+    const seen = one(machine({ phase: 'provisioning', createdAt: begun, since: begun }));
     expect(planTick(seen, counter()).wakeAt).toBe(NOON + 3 * SECOND_MS);
+  });
+
+  test('has its time from the launch, however late SSH let us in', () => {
+    const late = { phase: 'provisioning', createdAt: NOON - 5 * MINUTE_MS, since: NOON - SECOND_MS } as const;
+    expect(fates(one(machine(late)))).toEqual(['retire m-1 boot-timeout', 'terminate m-1']);
+  });
+
+  test('of a host that was taken back long after its launch has its time from then', () => {
+    const at = (since: number) => one(machine({ phase: 'booting', createdAt: NOON - HOUR_MS, since }));
+    expect(fates(at(NOON - 5 * MINUTE_MS + 1))).toEqual(['provision m-1 provisioning']);
+    expect(fates(at(NOON - 5 * MINUTE_MS))).toEqual(['retire m-1 boot-timeout', 'terminate m-1']);
   });
 
   test('is provisioned as soon as the address is known', () => {

@@ -1,61 +1,32 @@
 // The scripts themselves: read by bash, and run for real against a folder that stands for the host's root, with
 // stand-ins for the host's own commands (systemctl, dockerd …) that write down how they were called.
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HostSpec } from '../../../src/domain/config.ts';
 import { prepareScript, prepullScript, setupScript } from '../../../src/provision/scripts.ts';
 import { configureDocker, startDocker, writeTls } from '../../../src/provision/steps/configure-docker.ts';
+import { lookAtDisk } from '../../../src/provision/steps/disk.ts';
 import { makeHostKey, rotateHostKey } from '../../../src/provision/steps/host-key.ts';
 import { guardJobs, installDocker } from '../../../src/provision/steps/install-docker.ts';
 import { EXIT_BUSY, factsOf, frame, quote, step, wordsOf } from '../../../src/provision/steps/shell.ts';
 import { waitUserData } from '../../../src/provision/steps/wait-user-data.ts';
 import { hostSpec, poolOf } from './host-fixture.ts';
+import { createHostRoot, type HostRoot } from './host-root.ts';
 
+let host: HostRoot;
 let root = '';
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'hostler-root-'));
-  for (const folder of ['bin', 'etc/ssh', 'run', 'var/log', 'var/run'])
-    mkdirSync(join(root, folder), { recursive: true });
+  host = createHostRoot();
+  root = host.root;
 });
-afterEach(() => {
-  rmSync(root, { recursive: true, force: true });
-});
+afterEach(() => host.remove());
 
-/** A command of the host: notes its call, then does `body`. */
-function command(name: string, body = ''): void {
-  const file = join(root, 'bin', name);
-  writeFileSync(file, `#!/bin/sh\necho "${name} $*" >>${root}/calls\n${body}\n`);
-  chmodSync(file, 0o755);
-}
-
-const calls = () =>
-  existsSync(join(root, 'calls')) ? readFileSync(join(root, 'calls'), 'utf8').trim().split('\n') : [];
-const read = (path: string) => readFileSync(join(root, path), 'utf8');
-
-/** Runs the script with every absolute folder moved below `root` and the stand-ins first on the PATH. */
-function play(
-  script: string,
-  path = `${root}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-) {
-  const moved = script
-    .replaceAll(/(?<![\w$.])\/(etc|run|var)\//g, `${root}/$1/`)
-    .replace(/export PATH=\S+/, `export PATH=${path}`);
-  const { status, stdout, stderr } = spawnSync('bash', ['-s'], { input: moved, encoding: 'utf8' });
-  return { code: status, stdout, stderr };
-}
+const command: HostRoot['command'] = (name, body) => host.command(name, body);
+const calls = () => host.calls();
+const read = (path: string) => host.read(path);
+const play: HostRoot['play'] = (script, on) => host.play(script, on);
 
 /** As `play`, on a host that has nothing but the stand-ins and a few plain tools: no Docker of this machine shows. */
 function playBare(script: string) {
@@ -63,7 +34,7 @@ function playBare(script: string) {
     const found = spawnSync('bash', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim();
     if (!existsSync(join(root, 'bin', tool))) symlinkSync(found, join(root, 'bin', tool));
   }
-  return play(script, `${root}/bin`);
+  return play(script, { path: `${root}/bin` });
 }
 
 const dress = (host: Partial<HostSpec> = {}) => ({
@@ -311,7 +282,23 @@ describe('docker', () => {
     ]);
   });
 
+  test('that starts only the second time is no failure', () => {
+    command('sleep');
+    command(
+      'systemctl',
+      `case $1 in cat) echo '${unit()}';; restart) [ -e ${root}/tried ] || { touch ${root}/tried; exit 1; };; esac`,
+    );
+    expect(setUp().code).toBe(0);
+    expect(calls().filter((call) => /restart|reset-failed/.test(call))).toEqual([
+      'systemctl reset-failed docker.service',
+      'systemctl restart docker.service',
+      'systemctl reset-failed docker.service',
+      'systemctl restart docker.service',
+    ]);
+  });
+
   test('that does not start gives its own last words', () => {
+    command('sleep');
     command('systemctl', `case $1 in cat) echo '${unit()}';; restart) exit 1;; esac`);
     command(
       'journalctl',
@@ -346,6 +333,45 @@ describe('docker', () => {
     ]);
     command('docker', 'echo other=1');
     expect(play(script).code).toBe(0);
+  });
+});
+
+describe('look-at-disk', () => {
+  /** Percent by what df is asked: `-P /data 40` and so on. */
+  function disks(lines: readonly string[]): void {
+    const cases = lines.map((line) => {
+      const [what = '', place = '', figure = ''] = line.split(' ');
+      return `"${what} ${place}") echo 'Filesystem Total Used Free Use% Mounted'; echo "/dev/x 100 1 99 ${figure} ${place}";;`;
+    });
+    command('df', `case "$*" in ${cases.join('\n')} *) exit 1;; esac`);
+  }
+  const diskOf = (options: readonly string[] = []) =>
+    factsOf(play(frame([lookAtDisk(options)])).stdout).get('disk');
+  const dockerRoot = () => `${root}/var/lib/docker`;
+
+  test('tells the fullest of space and inodes, of Docker and of the root', () => {
+    disks([`-P ${dockerRoot()} 40%`, `-Pi ${dockerRoot()} 7%`, '-P / 30%', '-Pi / 5%']);
+    expect(diskOf()).toBe('40');
+    disks([`-P ${dockerRoot()} 40%`, `-Pi ${dockerRoot()} 91%`, '-P / 30%', '-Pi / 5%']);
+    expect(diskOf()).toBe('91');
+    disks([`-P ${dockerRoot()} 40%`, `-Pi ${dockerRoot()} -`, '-P / 100%', '-Pi / -']);
+    expect(diskOf()).toBe('100');
+  });
+
+  test('looks where Docker was told to keep its data, by its flags or its file', () => {
+    disks(['-P /data/docker 66%', '-P / 30%']);
+    expect(diskOf(['log-driver=journald', 'data-root=/data/docker'])).toBe('66');
+    host.write('etc/docker/daemon.json', '{\n "a": 1,\n "data-root" : "/data/docker"\n}');
+    expect(diskOf()).toBe('66');
+  });
+
+  test('says nothing rather than a guess', () => {
+    disks([]);
+    expect(diskOf()).toBe(undefined);
+  });
+
+  test('of this machine is a figure', () => {
+    expect(Number(diskOf())).toBeGreaterThan(0);
   });
 });
 
