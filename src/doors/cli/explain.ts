@@ -8,11 +8,14 @@ import { drawEvents } from './events.ts';
 import type { CliIo } from './io.ts';
 import { drawLeases } from './leases.ts';
 import { drawMachines } from './machines.ts';
-import { createPaint, type Paint } from './paint.ts';
+import { createPaint, type Paint, plain } from './paint.ts';
 import { explainActions, explainPool } from './pool-sum.ts';
 
 /** Events of a pool's story: what fits on a screen. */
 const POOL_EVENTS = 20;
+
+/** Events of one machine: those of its leases too. */
+const MACHINE_EVENTS = 200;
 
 /** Events of one lease: a lease has some ten in its life. */
 const LEASE_EVENTS = 200;
@@ -63,17 +66,35 @@ async function findMachine(client: Client, name: string): Promise<MachineDetailR
   }
 }
 
+/** What separates a failure's words from the console's end in an event of a failed boot. */
+const CONSOLE_MARK = '; console: ';
+
+/** The history of a machine; a console's lines stand below it, where they can be read. */
+function machineHistory(events: readonly EventReply[], paint: Paint): string[] {
+  const shown = events.map((event) => ({ ...event, text: event.text.split(CONSOLE_MARK)[0] ?? '' }));
+  const text = events.map((event) => event.text).findLast((found) => found.includes(CONSOLE_MARK)) ?? '';
+  const console = text
+    .slice(text.indexOf(CONSOLE_MARK) + CONSOLE_MARK.length)
+    .split('\n')
+    .map((line) => `  ${plain(line)}`);
+  return [
+    ...historyLines(shown, paint),
+    ...(text === '' ? [] : ['', paint.bold('end of its console:'), ...console]),
+  ];
+}
+
 async function explainMachine(client: Client, name: string, screen: Screen): Promise<Story | null> {
   const detail = await findMachine(client, name);
-  if (detail === null) return null;
-  return {
-    json: detail,
-    lines: [
-      ...drawMachines([detail.machine], screen.now, screen.paint),
-      '',
-      ...historyLines(detail.events, screen.paint),
-    ],
-  };
+  if (detail !== null) {
+    const head = drawMachines([detail.machine], screen.now, screen.paint);
+    return { json: detail, lines: [...head, '', ...machineHistory(detail.events, screen.paint)] };
+  }
+  // Its row goes some minutes after its end; what happened to it stays.
+  const isId = name.startsWith('m-');
+  const events = isId ? await client.events({ machine: name, limit: MACHINE_EVENTS }) : [];
+  if (events.length === 0) return null;
+  const lines = ['the machine is gone', '', ...machineHistory(events, screen.paint)];
+  return { json: { machine: null, events }, lines };
 }
 
 async function explainLease(client: Client, name: string, screen: Screen): Promise<Story | null> {

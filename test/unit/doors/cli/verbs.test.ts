@@ -277,6 +277,23 @@ describe('explain', () => {
     expect((await run('explain m-gone', script)).out).toContain('no events');
   });
 
+  test('tells what a failed boot showed on its console, also when its machine is forgotten', async () => {
+    const console = '[    0.1] Linux\r\nhost login: \u001b[31mstuck\r\n';
+    const text = `still booting after boot_timeout; connect: no answer; console: ${console}`;
+    const events = [anEvent, { ...anEvent, code: 'boot-timeout', text }];
+    const { code, out } = await run('explain m-forgotten', {
+      'GET /v1/pools': pools(aPool),
+      'GET /v1/machines': { body: { machines: [] } },
+      'GET /v1/events': { body: { events } },
+    });
+    expect(code).toBe(0);
+    const lines = out.split('\n');
+    expect(lines[0]).toBe('the machine is gone');
+    expect(lines.find((line) => line.includes('boot-timeout'))).toMatch(/connect: no answer$/);
+    const at = lines.indexOf('end of its console:');
+    expect(lines.slice(at + 1, at + 3)).toEqual(['  [    0.1] Linux', '  host login:  [31mstuck']);
+  });
+
   test('finds a lease that has ended by its events, and says when nothing is known', async () => {
     const base = {
       'GET /v1/pools': pools(aPool),
