@@ -1,6 +1,8 @@
 // The emulator's own paths below /_emulator/: what was called, what runs, and switches for failures and capacity. For
 // tests and people at a terminal; nothing of it exists in EC2.
+import { messageOf } from '../domain/error.ts';
 import type { SimInstance } from '../sim/instance.ts';
+import { placeSubnet } from '../sim/networks.ts';
 import type { SpotRequest } from '../sim/spot-requests.ts';
 import type { World } from '../sim/world.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -72,7 +74,7 @@ function setFault(world: World, body: Record<string, unknown>): ControlAnswer {
   try {
     world.faults.set({ code, rate, action });
   } catch (error) {
-    return refused(400, error instanceof Error ? error.message : String(error));
+    return refused(400, messageOf(error));
   }
   return { status: 200, body: { code, rate, action } };
 }
@@ -104,7 +106,21 @@ function setPrice(world: World, body: Record<string, unknown>): ControlAnswer {
   return { status: 200, body: { type, zone, usd } };
 }
 
+function setSubnet(world: World, body: Record<string, unknown>): ControlAnswer {
+  const { id, vpc, zone } = body;
+  if (typeof id !== 'string' || typeof vpc !== 'string' || typeof zone !== 'string') {
+    return refused(400, 'expected {"id": "subnet-…", "vpc": "vpc-…", "zone": text}');
+  }
+  try {
+    placeSubnet(world.region(zone.slice(0, -1)).networks, id, { vpcId: vpc, zone });
+  } catch (error) {
+    return refused(400, messageOf(error));
+  }
+  return { status: 200, body: { id, vpc, zone } };
+}
+
 const switches = new Map([
+  ['subnet', setSubnet],
   ['fail', setFault],
   ['capacity', setCapacity],
   ['price', setPrice],
@@ -130,6 +146,6 @@ export function answerControl(
   }
   return refused(
     404,
-    'try GET /_emulator/instances, calls, ssm-calls or spot-requests, POST /_emulator/fail, capacity or price',
+    'try GET /_emulator/instances, calls, ssm-calls or spot-requests, POST /_emulator/fail, capacity, price or subnet',
   );
 }

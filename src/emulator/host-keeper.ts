@@ -12,6 +12,8 @@ export type HostOptions = {
   userData: string;
   instanceId: string;
   keyName: string | null;
+  /** The key pair's public key as a line of authorized_keys, where EC2 knows it. */
+  publicKey?: string | null;
 };
 
 export type RunningHost = {
@@ -59,8 +61,9 @@ export function createHostKeeper(options: {
   const start = async (instance: SimInstance, address: string) => {
     try {
       const userData = userDataText(instance.userData);
-      const { id: instanceId, keyName } = instance;
-      const host = await startHost({ address, sshPort, dockerPort, userData, instanceId, keyName });
+      const { id: instanceId, keyName, publicKey } = instance;
+      const ports = { sshPort, dockerPort };
+      const host = await startHost({ address, ...ports, userData, instanceId, keyName, publicKey });
       running.set(address, host);
       return host;
     } catch (error) {

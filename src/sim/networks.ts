@@ -24,6 +24,8 @@ export type Subnet = {
 /** A /20, less the five addresses that EC2 keeps. */
 export const SUBNET_ADDRESSES = 4091;
 
+const sure = { vpc: false, zone: false } as const;
+
 export type Networks = ReturnType<typeof createNetworks>;
 
 /** The networks of a region with zones a, b, c. */
@@ -48,9 +50,9 @@ export function createNetworks(region: string, strict: boolean) {
   const addVpc = (id: string, isDefault: boolean): Vpc => {
     const vpc = { order: order++, id, cidr: '172.31.0.0/16', isDefault, tags: new Map<string, string>() };
     vpcs.set(id, vpc);
-    const guessed = { vpc: false, zone: false };
     for (const zone of zones) {
-      addSubnet(`subnet-${hexOf(`${id}/${zone}`, 17)}`, id, { zone, defaultForZone: isDefault, guessed });
+      const subnetId = `subnet-${hexOf(`${id}/${zone}`, 17)}`;
+      addSubnet(subnetId, id, { zone, defaultForZone: isDefault, guessed: sure });
     }
     return vpc;
   };
@@ -96,6 +98,9 @@ export function createNetworks(region: string, strict: boolean) {
   return {
     region,
     strict,
+    addVpc: (id: string): Vpc => vpcs.get(id) ?? addVpc(id, false),
+    addSubnet: (id: string, vpcId: string, zone: string): Subnet =>
+      subnets.get(id) ?? addSubnet(id, vpcId, { zone, defaultForZone: false, guessed: sure }),
     zones: zones as readonly string[],
     defaultVpc: home,
     vpc,
@@ -114,4 +119,16 @@ export function createNetworks(region: string, strict: boolean) {
     /** Subnets that a launch without one may use, by zone in order. */
     defaultSubnets: (): Subnet[] => [...subnets.values()].filter((one) => one.defaultForZone),
   };
+}
+
+/** Says where a subnet lies, as its owner knows it; makes it and its VPC where they do not exist. */
+export function placeSubnet(networks: Networks, id: string, where: { vpcId: string; zone: string }): Subnet {
+  const { vpcId, zone } = where;
+  checkIds('subnet', [id], 'InvalidSubnetID.Malformed');
+  checkIds('vpc', [vpcId], 'InvalidVpcID.Malformed');
+  if (!networks.zones.includes(zone)) {
+    refuse('InvalidParameterValue', `Invalid availability zone: [${zone.slice(0, 40)}]`);
+  }
+  networks.addVpc(vpcId);
+  return Object.assign(networks.addSubnet(id, vpcId, zone), { vpcId, zone, guessed: sure });
 }

@@ -66,11 +66,17 @@ async function remove(docker: DockerClient, id: string): Promise<void> {
   await docker.json(call);
 }
 
-function seedOf({ instanceId, userData }: HostOptions): Buffer {
+/** JSON is YAML; the key pair's key goes where cloud-init looks for the cloud's own. */
+function metaData({ instanceId, publicKey }: HostOptions): string {
+  const keys = publicKey == null ? '' : `public-keys: ${JSON.stringify([publicKey])}\n`;
+  return `instance-id: ${instanceId}\n${keys}`;
+}
+
+function seedOf(host: HostOptions): Buffer {
   const folder = 'var/lib/cloud/seed/nocloud';
   return seedArchive([
-    { path: `${folder}/user-data`, text: userData },
-    { path: `${folder}/meta-data`, text: `instance-id: ${instanceId}\n` },
+    { path: `${folder}/user-data`, text: host.userData },
+    { path: `${folder}/meta-data`, text: metaData(host) },
   ]);
 }
 

@@ -1,7 +1,7 @@
 // An emulator on a free port with hosts that only note their comings and goings, and the AWS SDK's own clients for it.
 import { EC2Client, RunInstancesCommand, type RunInstancesCommandInput } from '@aws-sdk/client-ec2';
 import { SSMClient } from '@aws-sdk/client-ssm';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import type { HostOptions } from '../../../src/emulator/host-keeper.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../../src/emulator/start-emulator.ts';
 
@@ -65,6 +65,10 @@ export async function launch(
   const answer = await ec2.send(new RunInstancesCommand(launchInput(more)));
   return (answer.Instances ?? []).map((instance) => instance.InstanceId ?? '');
 }
+
+/** Waits until the world has come so far; the limit is for a broken one, not for a slow machine. */
+export const eventually = (look: () => void | Promise<void>): Promise<void> =>
+  vi.waitFor(look, { timeout: 20_000, interval: 20 });
 
 /** How a call fails: the SDK's error name and the HTTP status. */
 export async function failureOf(

@@ -209,6 +209,7 @@ describe('hosts', () => {
         userData,
         instanceId: id,
         keyName: 'k',
+        publicKey: null,
       },
     ]);
     const ended = await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
