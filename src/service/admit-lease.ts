@@ -19,6 +19,14 @@ export type AdmitDeps = {
   line: WaitingLine;
 };
 
+/** What a create is told while its pool is being drained. */
+export function drainingError(pool: string): HostlerError {
+  return new HostlerError(
+    'pool-draining',
+    `pool ${pool} is being drained; hostler resume ${pool} opens it again`,
+  );
+}
+
 /** The stored waiting lease. Throws `pool-unknown` or `pool-draining`. */
 export function admitLease(deps: AdmitDeps, request: LeaseRequest): Lease {
   const { store, config, clock, journal, line } = deps;
@@ -31,10 +39,7 @@ export function admitLease(deps: AdmitDeps, request: LeaseRequest): Lease {
   }
   const pool = choice.pool.id;
   if (store.memory(pool)?.draining === true) {
-    throw new HostlerError(
-      'pool-draining',
-      `pool ${pool} is being drained; hostler resume ${pool} opens it again`,
-    );
+    throw drainingError(pool);
   }
   if (choice.how === 'first' && config.get().pools.length > 1) {
     const text = 'neither the name nor the options fit a pool; the first one serves it';

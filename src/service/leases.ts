@@ -11,6 +11,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
+import { drainingError } from './admit-lease.ts';
 import type { CurrentConfig } from './current-config.ts';
 import { createDoorConnections, type DoorConnections, type LeaseConnection } from './door-connections.ts';
 import type { Journal } from './journal.ts';
@@ -157,16 +158,24 @@ async function open(context: Context, request: LeaseRequest, connection: LeaseCo
   context.nudge();
 }
 
-function timeOut(context: Context, lease: Lease, waitMs: DurationMs): void {
+/** Ends the wait of a create that gets nothing; its place is kept for the runner's next try. */
+function refuse(context: Context, lease: Lease, reason: ReasonCode, error: HostlerError): void {
   const { store, line, clock, journal, metrics, doors } = context;
   const { name, pool } = lease;
-  const message = `no machine within create_wait (${Math.round(waitMs / SECOND_MS)} s): ${context.waitReason(pool)}`;
+  const { code, message } = error;
   store.deleteLease(name);
   line.remove(name);
   line.leavePlace(pool, lease.since, clock.now());
-  journal({ code: 'lease-timeout', pool, lease: name, level: 'warn', text: message });
-  metrics.leaseEnded(pool, 'lease-timeout');
-  doors.finish(name, { event: 'failed', code: 'create-timeout', message });
+  journal({ code: reason, pool, lease: name, level: 'warn', text: message });
+  metrics.leaseEnded(pool, reason);
+  doors.finish(name, { event: 'failed', code, message });
+}
+
+function timeOut(context: Context, lease: Lease, waitMs: DurationMs): void {
+  const seconds = Math.round(waitMs / SECOND_MS);
+  const why = context.waitReason(lease.pool);
+  const error = new HostlerError('create-timeout', `no machine within create_wait (${seconds} s): ${why}`);
+  refuse(context, lease, 'lease-timeout', error);
 }
 
 function sweepOne(context: Context, lease: Lease, daemonAgeMs: DurationMs): void {
@@ -178,7 +187,15 @@ function sweepOne(context: Context, lease: Lease, daemonAgeMs: DurationMs): void
   }
   if (line.get(lease.name) === null) return;
   const now = clock.now();
-  const waitMs = config.pool(lease.pool)?.createWaitMs ?? 0;
+  const spec = config.pool(lease.pool);
+  if (spec === null) {
+    const text = `pool ${lease.pool} left the configuration while ${lease.name} waited; the next create finds another`;
+    return refuse(context, lease, 'pool-removed', new HostlerError('pool-unknown', text));
+  }
+  // What waits is refused like what comes: nobody should wait out create_wait for a pool that hands out nothing.
+  if (context.store.memory(lease.pool)?.draining === true)
+    return refuse(context, lease, 'draining-pool', drainingError(lease.pool));
+  const waitMs = spec.createWaitMs;
   // From this create's own start: an inherited place in the line is older.
   if (now - askedAt >= waitMs) timeOut(context, lease, waitMs);
   else if (now - (doors.heardAt(lease.name) ?? 0) >= HEARTBEAT_MS) tellWaiting(context, lease);

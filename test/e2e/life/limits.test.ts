@@ -98,6 +98,15 @@ describe('max_machines', () => {
     await awaitWaiting(world, 2);
     expect(everLaunched()).toBe(before + 2);
     expect(await reasons()).toContain('max-machines');
+  });
+
+  test('a drain refuses the creates that wait, as it refuses those that come', async () => {
+    await world.client.drain('test-runner');
+    await awaitWaiting(world, 0);
+    const answers = await Promise.all(creates.map(({ done }) => done));
+    const refused = answers.filter(({ code }) => code !== 0);
+    expect(refused).toHaveLength(2);
+    for (const { stderr } of refused) expect(stderr).toContain('is being drained');
     await clear();
   });
 });
