@@ -17,7 +17,8 @@ RUN groupadd --gid 10001 hostler \
  && useradd --uid 10001 --gid 10001 --home-dir /var/lib/hostler --no-create-home --shell /usr/sbin/nologin hostler \
  && install -d -o hostler -g hostler -m 0700 /var/lib/hostler /var/cache/hostler \
  && install -d -o hostler -g hostler -m 0750 /run/hostler \
- && install -d -o root -g hostler -m 2770 /var/lib/docker-machine /var/lib/docker-machine/machines
+ && install -d -o root -g hostler -m 2770 /var/lib/docker-machine /var/lib/docker-machine/machines \
+ && ln -s /opt/hostler/bin/hostler /usr/local/bin/hostler
 WORKDIR /opt/hostler
 COPY --from=packages /opt/hostler/node_modules node_modules
 COPY package.json LICENSE ./
