@@ -52,14 +52,14 @@ export async function connectPatiently(
   signal: AbortSignal,
   graceMs: DurationMs = REFUSAL_GRACE_MS,
 ): Promise<Connection> {
-  let last = `SSH to ${host.address}:${host.port} was not tried`;
+  let last: string | null = null;
   let refusedSince: DurationMs | null = null;
   const found = await persist<Connection>(deps.clock, signal, async () => {
     try {
       return { kind: 'connected', session: await deps.hosts.connect(host, signal) };
     } catch (error) {
-      // The end of the signal is not the host's fault: keep the words of the attempt before.
-      if (!signal.aborted) last = messageOf(error);
+      // The end of the signal is not the host's fault: keep the words of the attempt before, if there was one.
+      if (!signal.aborted || last === null) last = messageOf(error);
       if (!isRefusal(error)) {
         refusedSince = null;
         return null;
@@ -69,5 +69,6 @@ export async function connectPatiently(
       return lasted ? { kind: 'failed', message: last, fatal: true } : null;
     }
   });
-  return found ?? { kind: 'failed', message: last, fatal: false };
+  const untried = `SSH to ${host.address}:${host.port} was not tried`;
+  return found ?? { kind: 'failed', message: last ?? untried, fatal: false };
 }
