@@ -52,7 +52,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   return {
     resolve: async (spec, signal, hostPorts = DEFAULT_HOST_PORTS) => {
       // The look-up is shared, so it ends with its own limit and not with one caller's signal.
-      const shared = resolved.get(resolutionKey(spec, hostPorts), spec.site.key, () =>
+      const shared = resolved.get(resolutionKey(spec, hostPorts), { site: spec.site.key, asker: spec }, () =>
         resolveLaunch(spec, {
           calls: at(spec.site),
           clock,

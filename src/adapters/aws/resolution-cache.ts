@@ -15,15 +15,18 @@ const LOST_MS: DurationMs = 5 * SECOND_MS;
 type Entry<T> = {
   site: string;
   good: { value: T; at: DurationMs } | null;
-  failed: { error: unknown; until: DurationMs } | null;
+  failed: { error: unknown; until: DurationMs; asker: object } | null;
   flight: Promise<T> | null;
   /** Counts invalidations: a look-up that began before one must not count as fresh. */
   generation: number;
 };
 
 export type ResolutionCache<T> = {
-  /** The remembered value, or what `load` gives; callers with the same key share one load. Throws what `load` throws. */
-  get(key: string, site: string, load: () => Promise<T>): Promise<T>;
+  /**
+   * The remembered value, or what `load` gives; callers with the same key share one load. Throws what `load` throws.
+   * A remembered failure holds for the asker that met it: the options read anew, after a person's change, are tried.
+   */
+  get(key: string, by: { site: string; asker: object }, load: () => Promise<T>): Promise<T>;
   /** Forgets what this site's launches resolved to; failures are forgotten too. */
   invalidate(site: string): void;
 };
@@ -32,7 +35,7 @@ export type ResolutionCache<T> = {
 export function createResolutionCache<T>(monotonic: () => DurationMs): ResolutionCache<T> {
   const entries = new Map<string, Entry<T>>();
 
-  const fly = async (entry: Entry<T>, load: () => Promise<T>): Promise<T> => {
+  const fly = async (entry: Entry<T>, asker: object, load: () => Promise<T>): Promise<T> => {
     const { generation } = entry;
     try {
       const value = await load();
@@ -41,7 +44,7 @@ export function createResolutionCache<T>(monotonic: () => DurationMs): Resolutio
       return value;
     } catch (error) {
       const lost = isPassing(error);
-      entry.failed = { error, until: monotonic() + (lost ? LOST_MS : REFUSED_MS) };
+      entry.failed = { error, until: monotonic() + (lost ? LOST_MS : REFUSED_MS), asker };
       if (lost && entry.good !== null) return entry.good.value;
       entry.good = null;
       throw error;
@@ -51,16 +54,16 @@ export function createResolutionCache<T>(monotonic: () => DurationMs): Resolutio
   };
 
   return {
-    get: async (key, site, load) => {
+    get: async (key, { site, asker }, load) => {
       const entry = entries.get(key) ?? { site, good: null, failed: null, flight: null, generation: 0 };
       entries.set(key, entry);
       const now = monotonic();
       if (entry.good !== null && now - entry.good.at < FRESH_MS) return entry.good.value;
-      if (entry.failed !== null && now < entry.failed.until) {
+      if (entry.failed?.asker === asker && now < entry.failed.until) {
         if (entry.good !== null) return entry.good.value;
         throw entry.failed.error;
       }
-      entry.flight ??= fly(entry, load);
+      entry.flight ??= fly(entry, asker, load);
       return await entry.flight;
     },
     invalidate: (site) => {

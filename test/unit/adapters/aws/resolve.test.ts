@@ -392,8 +392,9 @@ describe('createResolutionCache', () => {
     const time = { now: 0 };
     const cache = createResolutionCache<string>(() => time.now);
     let loads = 0;
-    const get = (load: () => Promise<string>) =>
-      cache.get('key', 'site', () => {
+    const options = {};
+    const get = (load: () => Promise<string>, asker: object = options) =>
+      cache.get('key', { site: 'site', asker }, () => {
         loads += 1;
         return load();
       });
@@ -441,6 +442,13 @@ describe('createResolutionCache', () => {
     expect(loads()).toBe(1);
     cache.invalidate('site');
     expect(await get(good('a'))).toBe('a');
+  });
+
+  test('a refusal holds for the options that met it, not for those that a person changed', async () => {
+    const { get, loads } = stageCache();
+    await expect(get(bad(wrong))).rejects.toBe(wrong);
+    expect(await get(good('a'), {})).toBe('a');
+    expect(loads()).toBe(2);
   });
 
   test('a look-up that began before it was forgotten does not count as fresh', async () => {
