@@ -48,6 +48,22 @@ export function ec2ErrorAnswer(status: number, code: string, message = code): An
   return { status, type: 'text/xml;charset=UTF-8', body };
 }
 
+/** What goes back; null = nothing, the connection stays open; `none` = EC2 gave no answer. */
+async function answerFor(
+  passage: Passage,
+  ask: () => Promise<Answer | null>,
+): Promise<Answer | 'none' | null> {
+  if (passage === 'keep') return null;
+  if (typeof passage === 'object' && 'status' in passage) {
+    if (passage.done === true) await ask();
+    return passage;
+  }
+  const made = await ask();
+  if (passage === 'keep-answer') return null;
+  if (made === null) return 'none';
+  return passage === 'pass' ? made : { ...made, body: passage.edit(made.body) };
+}
+
 /** Opens a gate on a free loopback port. */
 export async function openGate(): Promise<Gate> {
   const calls: SeenCall[] = [];
@@ -106,14 +122,9 @@ export async function openGate(): Promise<Gate> {
     const trap = traps.find((one) => one.action === call.action);
     traps = traps.filter((one) => one !== trap);
     const passage = trap?.passage ?? treatment(call);
-    const own = typeof passage === 'object' && 'status' in passage ? passage : null;
-    const reaches = passage !== 'keep' && (own === null || own.done === true);
-    const made = reaches ? await forward(headers, body) : null;
-    if (own !== null) answer(response, call, own);
-    else if (reaches && made === null) response.destroy();
-    else if (made !== null && passage === 'pass') answer(response, call, made);
-    else if (made !== null && typeof passage === 'object' && 'edit' in passage)
-      answer(response, call, { ...made, body: passage.edit(made.body) });
+    const made = await answerFor(passage, () => forward(headers, body));
+    if (made === 'none') response.destroy();
+    else if (made !== null) answer(response, call, made);
     trap?.caught(call);
   }
 
