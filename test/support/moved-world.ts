@@ -2,15 +2,14 @@
 // Trap: certificates are made on the daemon's time and checked on real time; less than an hour may pass in all.
 import { type Gate, openGate } from './ec2-gate.ts';
 import { type LiveWorld, startWorld, type WorldOptions } from './live-world.ts';
-import { createMovedClock } from './moved-clock.ts';
+import { createMovedClock, type MovedClock } from './moved-clock.ts';
 
 /** A quiet daemon looks again after a few of these. */
 const SECOND_MS = 1_000;
 
 export type MovedWorld = LiveWorld & {
   gate: Gate;
-  /** The daemon's time now. */
-  now(): number;
+  clock: MovedClock;
   /** Lets this much time pass, and some seconds more in which the daemon looks at what is due and EC2 answers. */
   pass(ms: number): Promise<void>;
 };
@@ -40,7 +39,7 @@ export async function startMovedWorld(
   return {
     ...world,
     gate,
-    now: () => clock.now(),
+    clock,
     async pass(ms) {
       clock.pass(ms);
       await settled();
