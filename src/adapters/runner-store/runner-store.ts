@@ -65,34 +65,43 @@ function readForeign(text: string): ForeignMachine | null {
   return { driver, instance: made?.InstanceId || null, region: made?.Region || null };
 }
 
+/** Made by hostler. A folder that may not be looked into counts as such: taken for gone, its lease would end. */
+async function isMarked(folder: string): Promise<boolean> {
+  return access(join(folder, MARK)).then(
+    () => true,
+    (error: unknown) => !isMissing(error),
+  );
+}
+
+const folderOf = (store: string, name: string) => join(store, MACHINES, name);
+const releasedIn = (store: string) => join(store, MACHINES, MAILBOX, RELEASED);
+
+/** Folders that `rm` moved away, by name in the order they came. */
+async function entries(store: string): Promise<Entry[]> {
+  const released = releasedIn(store);
+  const names = await readdir(released).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+  return names
+    .map((file) => ({ file, groups: RELEASED_PATTERN.exec(file)?.groups }))
+    .map(({ file, groups }) => ({
+      folder: join(released, file),
+      name: groups?.['name'] ?? '',
+      number: Number(groups?.['number'] ?? 1),
+    }))
+    .filter(({ name }) => NAME_PATTERN.test(name))
+    .toSorted((one, other) => one.number - other.number);
+}
+
 /** The store of one or several MACHINE_STORAGE_PATH folders. */
 export function createRunnerStore(deps: Deps): RunnerStore {
   const calls = createCallsReader(deps.clock);
-  const folderOf = (store: string, name: string) => join(store, MACHINES, name);
-  const releasedIn = (store: string) => join(store, MACHINES, MAILBOX, RELEASED);
-
-  async function entries(store: string): Promise<Entry[]> {
-    const released = releasedIn(store);
-    const names = await readdir(released).catch((error: unknown) => {
-      if (isMissing(error)) return [];
-      throw error;
-    });
-    return names
-      .map((file) => ({ file, groups: RELEASED_PATTERN.exec(file)?.groups }))
-      .map(({ file, groups }) => ({
-        folder: join(released, file),
-        name: groups?.['name'] ?? '',
-        number: Number(groups?.['number'] ?? 1),
-      }))
-      .filter(({ name }) => NAME_PATTERN.test(name))
-      .toSorted((one, other) => one.number - other.number);
-  }
-
   return {
     async names(store) {
       const found = await readdir(join(store, MACHINES), { withFileTypes: true });
       const folders = found.filter((entry) => entry.isDirectory() && NAME_PATTERN.test(entry.name));
-      const ours = await Promise.all(folders.map(({ name }) => exists(join(folderOf(store, name), MARK))));
+      const ours = await Promise.all(folders.map(({ name }) => isMarked(folderOf(store, name))));
       return folders.flatMap(({ name }, index) => (ours[index] === true ? [name] : []));
     },
 
@@ -139,8 +148,9 @@ export function createRunnerStore(deps: Deps): RunnerStore {
     async putHealth(store, name, note) {
       const file = join(folderOf(store, name), HEALTH);
       try {
-        // A shell may read at any moment: it must see the old line or the new one.
-        await writeFile(`${file}.tmp`, formatHealth(note), { mode: 0o600 });
+        // A shell may read at any moment: it must see the old line or the new one. In a shared store it is another
+        // user's; who may read at all is decided by the folder.
+        await writeFile(`${file}.tmp`, formatHealth(note), { mode: 0o640 });
         await rename(`${file}.tmp`, file);
       } catch (error) {
         if (!isMissing(error)) throw error;

@@ -6,6 +6,7 @@
 const fs = require('node:fs');
 const { createFlags, findDriver, parseCreate } = require('./create-flags.cjs');
 const { exchange } = require('./exchange.cjs');
+const { makeFolder, makeMailbox } = require('./store-rights.cjs');
 
 /** ms between looks at the parent: the door leaves within 2 s of its end (design §4). */
 const PARENT_LOOK_MS = 500;
@@ -128,12 +129,12 @@ async function ask(order, heard) {
 function writeFolder(name, grant) {
   const folder = `${machines}/.${name}.tmp`;
   fs.rmSync(folder, { recursive: true, force: true });
-  fs.mkdirSync(folder, { mode: 0o700 });
+  const mode = makeFolder(machines, folder);
   unfinished = folder;
   for (const [file, text] of Object.entries(grant.files)) {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file))
       giveUp(`Error creating machine: the daemon named a file ${JSON.stringify(file)}`);
-    fs.writeFileSync(`${folder}/${file}`, text, { mode: 0o600, flag: 'wx' });
+    fs.writeFileSync(`${folder}/${file}`, text, { mode, flag: 'wx' });
   }
 }
 
@@ -259,7 +260,7 @@ async function main() {
   }
   const name = soleName(given.names);
   if (stands(name)) giveUp(`Docker machine ${JSON.stringify(name)} already exists`);
-  fs.mkdirSync(`${machines}/.hostler/released`, { recursive: true });
+  makeMailbox(machines);
   if (driver === 'none') {
     const { createPlain } = await import('./create-plain.ts');
     process.exit(createPlain({ store, name, url: given.url, options: given.options }));

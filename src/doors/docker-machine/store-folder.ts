@@ -1,16 +1,7 @@
 // docker-machine's store as the door's slower verbs read it: hostler's folders and those of another docker-machine.
 // It must not judge hosts or talk to the daemon. Trap: another docker-machine's config.json is anyone's text: every
 // field is looked at before it is used.
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BY_PERSON,
@@ -23,6 +14,7 @@ import {
   RELEASED,
   type StoredHealth,
 } from '../../contract/store-layout.ts';
+import { makeMailbox } from './store-rights.cjs';
 
 /** Bytes; a config.json has some 4 KB. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
@@ -163,7 +155,7 @@ export function readMachines(store: string): { machines: StoredMachine[]; broken
  */
 export function releaseMachine(store: string, name: string, byPerson: boolean): void {
   const released = join(store, MACHINES, MAILBOX, RELEASED);
-  mkdirSync(released, { recursive: true });
+  makeMailbox(join(store, MACHINES));
   const folder = machineFolder(store, name);
   if (byPerson) writeFileSync(join(folder, BY_PERSON), '');
   for (let number = 1; ; number++) {
