@@ -19,10 +19,13 @@ import type { Observer } from './observe.ts';
 const TICK_EVERY_MS: DurationMs = 5 * SECOND_MS;
 /** Not more often than this, whatever wakes it. */
 const TICK_FLOOR_MS: DurationMs = 50;
-/** After a create the loop waits until creates stop coming for this long, so that a burst becomes one launch call … */
-const BURST_QUIET_MS: DurationMs = 150;
-/** … but at most this long: a twentieth of a boot. */
-const BURST_WAIT_MS: DurationMs = 1 * SECOND_MS;
+/**
+ * After a create the loop waits until creates stop coming for this long, so that a burst becomes one launch call: forty
+ * doors that start at once on two busy cores come in over one to two seconds, with gaps of up to 0.2 s …
+ */
+const BURST_QUIET_MS: DurationMs = 250;
+/** … but at most this long: a twentieth of a usual boot of 40 s. */
+const BURST_WAIT_MS: DurationMs = 2 * SECOND_MS;
 /** Growing pause after ticks that threw. */
 const FAILED_PAUSES_MS: readonly DurationMs[] = [1_000, 2_000, 5_000, 10_000, 30_000];
 /** Machine rows that ended are kept this long, for `machines` and late questions; events keep the rest. */
