@@ -132,6 +132,11 @@ describe('reading', () => {
     const check = await world.hostler('check', '--config', file);
     expect(check).toMatchObject({ code: 0 });
     expect(check.stdout).toContain('test-runner');
+    const meaning = await json('check', '-c', file);
+    expect(meaning).toMatchObject({ ok: true, files: expect.arrayContaining([file]) });
+    expect(Object.keys(meaning)).toEqual(
+      expect.arrayContaining(['at', 'owner', 'listen_address', 'concurrent', 'pools', 'issues']),
+    );
   });
 });
 

@@ -1,17 +1,22 @@
 // A host that never becomes one: replaced within its time, told with what its console said, listed for those who look
 // for machines in state Error, and gone in the end.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SECOND_MS } from '../../../src/domain/units.ts';
 import { type LiveWorld, machineName, startWorld } from '../../support/live-world.ts';
 import { awaitHeld } from '../../support/looks.ts';
+import { createMovedClock, type MovedClock } from '../../support/moved-clock.ts';
 
 let world: LiveWorld;
+let clock: MovedClock;
 let failed = '';
 let name = '';
 let create: ReturnType<LiveWorld['startDockerMachine']>;
 
 beforeAll(async () => {
+  clock = createMovedClock(Date.now());
   world = await startWorld({
-    own: '[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nboot_timeout = "2s"\n',
+    clock,
+    own: '[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nboot_timeout = "60s"\n',
     emulator: { faults: [{ code: 'never-boots', rate: 1, action: null }] },
   });
   name = machineName();
@@ -19,6 +24,7 @@ beforeAll(async () => {
   await world.until('a host that will not boot', () => world.alive().length === 1);
   world.emulator.world.faults.set({ code: 'never-boots', rate: 0, action: null });
   [failed = ''] = (await world.client.machines()).map(({ id }) => id);
+  clock.pass(61 * SECOND_MS);
 });
 afterAll(() => world.close());
 
@@ -53,8 +59,10 @@ describe('a host that misses boot_timeout', () => {
   });
 
   test('is on no list once it is gone', async () => {
-    await world.until('the record to close', async () =>
-      (await world.client.machines()).every(({ id }) => id !== failed),
+    await clock.hurry(() =>
+      world.until('the record to close', async () =>
+        (await world.client.machines()).every(({ id }) => id !== failed),
+      ),
     );
     expect((await world.dockerMachine('ls', '-q', '--filter', 'state=Error')).stdout).toBe('');
     expect((await world.dockerMachine('ls', '-q', '--filter', 'state=Running')).stdout).toBe(`${name}\n`);
