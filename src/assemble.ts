@@ -202,98 +202,74 @@ function buildUseCases(
   });
 }
 
+/** What runs beside the loop, each until its signal aborts. The mailbox is named: it is read once before the first tick. */
+function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
+  const { ports, config, journal, hostOf, late } = context;
+  const { store, clock, cloud, docker, runnerStore, runnerFigures: figures } = ports;
+  const { nudge, observer } = core;
+  const { leases } = late;
+  const shared = { ...ports, config, journal, hostOf, leases, nudge };
+  const home = () => config.get().settings.machineStoragePath;
+  const retireByPerson = (machine: string) => void useCases.retire(machine, false);
+  const sites = () => observer.sites();
+  const endForeign = createForeignMachines({ cloud, runnerStore, clock, journal, sites });
+  const mailbox = createMailbox({ ...shared, home, endForeign, retireByPerson });
+  const abandoned = createAbandonedLeases(shared);
+  const stuck = createStuckJobs({ store, config, figures, clock, journal });
+  const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
+  const sweep = {
+    async run(signal: AbortSignal): Promise<void> {
+      while (!signal.aborted) {
+        leases.sweep();
+        store.flush();
+        await clock.sleep(SWEEP_EVERY_MS, signal);
+      }
+    },
+  };
+  return { mailbox, all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop] };
+}
+
+function sourcesOf({ observer, sightings }: Reconciler): ReturnType<Parts['sources']> {
+  return observer.sites().map((site) => {
+    const source = sightings.view(site.key);
+    const at = source.kind === 'failed' ? null : source.at;
+    const why = source.kind === 'fresh' ? null : source.why;
+    return { source: `instances ${site.key}`, state: source.kind, at, why };
+  });
+}
+
 /** Builds all parts of one daemon; nothing runs before `run`. */
 export function assemble(input: AssembleInput): Parts {
   const context = createContext(input);
-  const { ports, config, journal, hostOf, background } = context;
-  const { store, clock, log, metrics, cloud, docker, runnerStore } = ports;
+  const { ports, config, journal, background } = context;
+  const { store, clock, metrics } = ports;
   const core = buildReconciler(context);
   const leases = buildLeases(context, core);
-  const { loop } = context.late;
-  const { sightings, observer, cleaner, nudge } = core;
   const load = () => input.loadConfig();
   const reload = async (why: string) => {
-    const said = await reloadConfig({ config, store, clock, metrics, journal, load, nudge }, why);
+    const said = await reloadConfig({ config, store, clock, metrics, journal, load, nudge: core.nudge }, why);
     input.reloaded(config.get());
     return said;
   };
   const useCases = buildUseCases(context, core, leases, reload);
-  const home = () => config.get().settings.machineStoragePath;
-  const retireByPerson = (machine: string) => void useCases.retire(machine, false);
-  const endForeign = createForeignMachines({
-    cloud,
-    runnerStore,
-    clock,
-    journal,
-    sites: () => observer.sites(),
-  });
-  const mailbox = createMailbox({
-    store,
-    leases,
-    runnerStore,
-    clock,
-    log,
-    home,
-    endForeign,
-    retireByPerson,
-    nudge,
-  });
-  const abandoned = createAbandonedLeases({
-    store,
-    config,
-    runnerStore,
-    docker,
-    clock,
-    leases,
-    journal,
-    hostOf,
-  });
-  const stuck = createStuckJobs({ store, config, figures: ports.runnerFigures, clock, journal });
-  const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
-
-  async function sweep(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      leases.sweep();
-      store.flush();
-      await clock.sleep(SWEEP_EVERY_MS, signal);
-    }
-  }
-
+  const watchers = buildWatchers(context, core, useCases);
   return {
     useCases,
     leases,
-    loop,
+    loop: core.loop,
     journal,
     reload,
+    sources: () => sourcesOf(core),
     async run(signal) {
       takeUp(store, clock.now());
-      await mailbox.read();
-      const looks = observer.sites().map((site) => sightings.sweep(site).catch(() => undefined));
+      await watchers.mailbox.read();
+      const looks = core.observer.sites().map((site) => core.sightings.sweep(site).catch(() => undefined));
       await Promise.race([Promise.all(looks), clock.sleep(FIRST_LOOK_MS, signal)]);
       core.actor.resume();
-      cleaner.resume();
-      await Promise.all([
-        loop.run(signal),
-        mailbox.run(signal),
-        watch.run(signal),
-        abandoned.run(signal),
-        core.renewals.run(signal),
-        stuck.run(signal),
-        sweep(signal),
-      ]);
+      core.cleaner.resume();
+      await Promise.all(watchers.all.map((watcher) => watcher.run(signal)));
       await background.settled();
-      await cleaner.settled();
+      await core.cleaner.settled();
     },
-    sources: () =>
-      observer.sites().map((site) => {
-        const source = sightings.view(site.key);
-        const at = source.kind === 'failed' ? null : source.at;
-        return {
-          source: `instances ${site.key}`,
-          state: source.kind,
-          at,
-          why: source.kind === 'fresh' ? null : source.why,
-        };
-      }),
   };
 }

@@ -97,8 +97,3 @@ export function isGrantable(machine: Machine): boolean {
     machine.failedPings === 0
   );
 }
-
-/** Still costs or may cost money and counts against limits; terminating ones do not once EC2 accepted it (design §5). */
-export function isAlive(machine: Machine): boolean {
-  return machine.phase !== 'terminating' && machine.phase !== 'gone';
-}

@@ -1,6 +1,6 @@
 // Puts together everything one tick sees. Nothing here waits: slow sources are refreshed behind the loop.
 import type { CloudSite, Config } from '../domain/config.ts';
-import type { CallBudget, Observation, PoolMemory, PoolView } from '../domain/observation.ts';
+import type { CallBudget, Observation, PoolView } from '../domain/observation.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';

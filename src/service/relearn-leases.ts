@@ -16,11 +16,11 @@ type Adopted = { id: string; pool: string; address: string; port: number };
 
 function relearned(
   machine: Adopted,
-  name: string,
-  path: string,
+  from: { name: string; path: string },
   jobs: readonly JobContainer[],
   now: EpochMs,
 ): Lease {
+  const { name, path } = from;
   const known = jobs.flatMap(({ jobId, jobUrl }) =>
     jobId === null ? [] : [{ id: jobId, url: jobUrl, seenAt: now }],
   );
@@ -59,11 +59,11 @@ export async function relearnLease(
     const names = await runnerStore.names(path).catch(() => []);
     for (const name of names) {
       const mark = store.lease(name) === null ? await runnerStore.mark(path, name) : null;
-      if (mark?.url === `tcp://${host}:${machine.port}`) return relearned(machine, name, path, jobs, now);
+      if (mark?.url === `tcp://${host}:${machine.port}`) return relearned(machine, { name, path }, jobs, now);
     }
   }
   if (!jobs.some((job) => job.running)) return null;
-  return relearned(machine, `unknown-${machine.id}`, paths[0] ?? '', jobs, now);
+  return relearned(machine, { name: `unknown-${machine.id}`, path: paths[0] ?? '' }, jobs, now);
 }
 
 type HolderDeps = {

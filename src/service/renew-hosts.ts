@@ -82,16 +82,18 @@ export function createRenewals(deps: RenewDeps): Renewals {
   const underWay = new Set<string>();
 
   /** Spread by up to a quarter, so that hosts of one burst drift apart. */
-  const nextAfter = (everyMs: DurationMs) => clock.monotonic() + everyMs * (0.75 + random.float() / 4);
+  const spread = (everyMs: DurationMs) => everyMs * (0.75 + random.float() / 4);
   const deadManOf = (machine: Machine) => config.pool(machine.pool)?.deadManMs ?? null;
 
   function roundOf(machine: Machine, everyMs: DurationMs): Round {
     const known = rounds.get(machine.id);
     if (known !== undefined) return known;
     const now = clock.monotonic();
+    const { readyAt } = machine;
     // Provisioning renewed what became ready under this process; an adopted host was taken as it stood.
-    const isNew = machine.readyAt !== null && machine.readyAt >= startedAt && machine.hostKeys.length > 0;
-    const round = { renewedAt: now, nextAt: isNew ? nextAfter(everyMs) : now, failures: 0, told: false };
+    const isNew = readyAt !== null && readyAt >= startedAt && machine.hostKeys.length > 0;
+    const renewedAt = isNew ? now - Math.max(0, clock.now() - readyAt) : now;
+    const round = { renewedAt, nextAt: isNew ? renewedAt + spread(everyMs) : now, failures: 0, told: false };
     rounds.set(machine.id, round);
     return round;
   }
@@ -100,8 +102,9 @@ export function createRenewals(deps: RenewDeps): Renewals {
     const machine = store.machine(id);
     if (machine === null) return;
     if (rounds.get(id)?.told === true) journal({ code: 'renewed', pool: machine.pool, machine: id });
-    const nextAt = nextAfter(renewEvery(deadManOf(machine) ?? RENEW_EVERY_MS));
-    rounds.set(id, { renewedAt: clock.monotonic(), nextAt, failures: 0, told: false });
+    const renewedAt = clock.monotonic();
+    const nextAt = renewedAt + spread(renewEvery(deadManOf(machine) ?? RENEW_EVERY_MS));
+    rounds.set(id, { renewedAt, nextAt, failures: 0, told: false });
   }
 
   function failed(machine: Machine, deadManMs: DurationMs, why: string): void {

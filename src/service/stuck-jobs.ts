@@ -36,11 +36,11 @@ export function createStuckJobs({ store, config, figures, clock, journal }: Deps
       .length;
   }
 
-  function report(pool: string, jobs: number, served: number): void {
+  function report(pool: string, jobs: number, have: number): void {
     const text =
-      `${jobs - served} jobs of the runner have neither a machine nor a create that waits for one: its own race with ` +
+      `${jobs - have} jobs of the runner have neither a machine nor a create that waits for one: its own race with ` +
       'IdleCount 0 and MaxBuilds 1. They end by a restart, or by IdleCount 1 for a moment; MaxBuilds 10 or IdleCount 1 avoids it';
-    journal({ code: 'runner-race', pool, level: 'warn', text, detail: { jobs, served } });
+    journal({ code: 'runner-race', pool, level: 'warn', text, detail: { jobs, served: have } });
   }
 
   async function look(): Promise<void> {

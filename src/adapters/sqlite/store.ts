@@ -135,15 +135,8 @@ function history(database: DatabaseSync): Pick<Store, 'flush' | 'addEvent' | 'ev
   };
 }
 
-/** The store on an open database (see database.ts). */
-export function createStore(database: DatabaseSync): Store {
-  const machines = keyed<Machine>(database, 'machines', 'id', 'gone_at');
-  const leases = keyed<Lease>(database, 'leases', 'name');
-  const launches = keyed<Launch>(database, 'launches', 'token', 'settled_at');
-  const rests = keyed<Rest>(database, 'rests', 'key');
-  const memories = keyed<PoolMemory>(database, 'memories', 'pool');
-  const tables = [machines, leases, launches, rests, memories];
-  const statement = {
+function prepare(database: DatabaseSync) {
+  return {
     tls: database.prepare('select cert, key from machine_tls where machine = ?'),
     putTls: database.prepare('insert or replace into machine_tls (machine, cert, key) values (?, ?, ?)'),
     dropTls: database.prepare('delete from machine_tls where machine = ?'),
@@ -154,6 +147,17 @@ export function createStore(database: DatabaseSync): Store {
     fact: database.prepare('select value from facts where name = ?'),
     putFact: database.prepare('insert or replace into facts (name, value) values (?, ?)'),
   };
+}
+
+/** The store on an open database (see database.ts). */
+export function createStore(database: DatabaseSync): Store {
+  const machines = keyed<Machine>(database, 'machines', 'id', 'gone_at');
+  const leases = keyed<Lease>(database, 'leases', 'name');
+  const launches = keyed<Launch>(database, 'launches', 'token', 'settled_at');
+  const rests = keyed<Rest>(database, 'rests', 'key');
+  const memories = keyed<PoolMemory>(database, 'memories', 'pool');
+  const tables = [machines, leases, launches, rests, memories];
+  const statement = prepare(database);
   const past = history(database);
   let depth = 0;
 
