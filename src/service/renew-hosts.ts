@@ -18,7 +18,9 @@ export const RENEW_EVERY_MS: DurationMs = 30 * MINUTE_MS;
 /** Visits at once: each is some 5 ms of main-thread time for the handshake and 0.1 s of waiting. */
 const MAX_AT_ONCE = 4;
 /** With 4 visits of 0.1 s at once some 16 a second: 10,000 hosts in ten minutes after a start, 6 a second in quiet times. */
-const ROUND_MS: DurationMs = 250;
+const BUSY_ROUND_MS: DurationMs = 250;
+/** With nobody waiting, who is due is looked up this often: a third of the shortest time to a first renewal. */
+const QUIET_ROUND_MS: DurationMs = 4 * SECOND_MS;
 /** An SSH login and a few files; a host under full load may take some seconds. */
 const VISIT_LIMIT_MS: DurationMs = 20 * SECOND_MS;
 /** Pause after a failed visit, doubled each time up to a quarter of the renewal's own period. */
@@ -155,11 +157,12 @@ export function createRenewals(deps: RenewDeps): Renewals {
     renewed,
     async run(signal) {
       while (!signal.aborted) {
-        for (const { machine, deadManMs } of dueMachines().slice(0, MAX_AT_ONCE - underWay.size)) {
+        const due = dueMachines();
+        for (const { machine, deadManMs } of due.slice(0, MAX_AT_ONCE - underWay.size)) {
           underWay.add(machine.id);
           void renew(machine, deadManMs, signal).finally(() => underWay.delete(machine.id));
         }
-        await clock.sleep(ROUND_MS, signal);
+        await clock.sleep(due.length > 0 ? BUSY_ROUND_MS : QUIET_ROUND_MS, signal);
       }
     },
   };
