@@ -37,8 +37,9 @@ export async function reloadConfig(deps: ReloadDeps, why: string): Promise<strin
   try {
     next = await deps.load();
   } catch (error) {
-    const where = error instanceof HostlerError && error.where !== undefined ? `${error.where}: ` : '';
-    const text = `${where}${messageOf(error)}`;
+    const said = messageOf(error);
+    const where = error instanceof HostlerError ? (error.where ?? '') : '';
+    const text = where === '' || said.includes(where) ? said : `${where}: ${said}`;
     if (config.state().error !== text)
       journal({ code: 'config-refused', level: 'error', text, detail: { why } });
     config.refuse(text);

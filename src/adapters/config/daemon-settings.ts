@@ -108,6 +108,8 @@ export function readDaemonSettings(scope: SettingsScope): {
     return note(scope, key, picked?.value ?? false, picked);
   };
   const logLevel = pick(reading, layers, 'log_level', daemonKeys.log_level);
+  const figures = pick(reading, layers, 'runner_metrics', daemonKeys.runner_metrics);
+  const claimed = runnerMetrics(scope.runner.top.value.listen_address ?? '');
   const maxMachines = pick(reading, layers, 'max_machines', daemonKeys.max_machines);
   const role = pick(reading, layers, 'assume_role_arn', daemonKeys.assume_role_arn);
   const cost = pick(reading, layers, 'max_cost_per_hour', daemonKeys.max_cost_per_hour);
@@ -124,7 +126,7 @@ export function readDaemonSettings(scope: SettingsScope): {
     machineStoragePath: readPath(scope, 'machine_storage_path', defaultStore(scope)),
     logLevel: note(scope, 'log_level', logLevel?.value ?? 'info', logLevel),
     maxMachines: note(scope, 'max_machines', maxMachines?.value ?? 0, maxMachines),
-    runnerMetrics: runnerMetrics(scope.runner.top.value.listen_address ?? ''),
+    runnerMetrics: note(scope, 'runner_metrics', figures?.value ?? claimed, figures),
     compatMetrics: isOn('compat_metrics'),
   };
   return { settings, assumeRoleArn: note(scope, 'assume_role_arn', role?.value ?? null, role) };

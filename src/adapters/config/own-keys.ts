@@ -19,6 +19,7 @@ export const daemonKeys = {
     /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):\d{1,5}$/,
     'HOST:PORT or :PORT, such as ":9252"',
   ),
+  runner_metrics: matching(/^https?:\/\/[^\s]{1,500}$/, 'a URL such as "http://gitlab-runner:9252/metrics"'),
   socket: path,
   state_dir: path,
   machine_storage_path: path,

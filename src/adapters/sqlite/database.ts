@@ -58,8 +58,13 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/** Versions only add, so a state one version newer still holds all this one knows; more is refused, untouched. */
 function migrate(database: DatabaseSync): void {
   const row = database.prepare('pragma user_version').get() as { user_version: number };
+  if (row.user_version > migrations.length + 1) {
+    const message = `the state was written by a newer hostler (version ${row.user_version}, this one knows ${migrations.length}); start that one, or put a backup back`;
+    throw new HostlerError('state-unusable', message);
+  }
   for (let version = row.user_version; version < migrations.length; version++) {
     database.exec(`begin immediate; ${migrations[version]} pragma user_version = ${version + 1}; commit;`);
   }

@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFolder, openDatabase } from '../../../../src/adapters/sqlite/database.ts';
+import { migrations } from '../../../../src/adapters/sqlite/schema.ts';
 import { createStore } from '../../../../src/adapters/sqlite/store.ts';
 import { HostlerError } from '../../../../src/domain/error.ts';
 import { launch as aLaunch, lease as aLease, machine as aMachine } from '../../../support/builders.ts';
@@ -120,6 +122,27 @@ describe('events', () => {
     store.addEvent(event('other', 'm-2'));
     expect(store.events({ limit: 10, machine: 'm-1' }).map(({ text }) => text)).toEqual(['mine']);
     store.close();
+  });
+});
+
+describe('a state written by a newer version', () => {
+  const writtenBy = (version: number) => {
+    open().close();
+    const database = new DatabaseSync(join(folder, 'state.db'));
+    database.exec(`create table more (a text) strict; pragma user_version = ${version}`);
+    database.close();
+  };
+
+  test('is used when it is one version newer, since versions only add', () => {
+    writtenBy(migrations.length + 1);
+    const store = open();
+    store.putMachine(aMachine({ id: 'm-1' }));
+    store.close();
+  });
+
+  test('is refused untouched when it is two versions newer', () => {
+    writtenBy(migrations.length + 2);
+    expect(open).toThrow(/written by a newer hostler/);
   });
 });
 
