@@ -21,6 +21,8 @@ export type RunningHost = {
   close(): Promise<void>;
   /** The end of what its console showed so far; absent where a host has none. */
   console?(): string;
+  /** Stopping and starting with all that is on its disk; a host without it is closed, and made new when it starts. */
+  power?: { off(): Promise<void>; on(): Promise<void> };
 };
 
 /** Starts one host; resolves when it listens, or is powered on where it boots by itself. */
@@ -87,13 +89,37 @@ export function createHostKeeper(options: {
     return closed;
   };
 
+  /** Turns a host off or on when all that was asked of it before is done. */
+  const turn = (address: string, work: () => Promise<void>): void => {
+    const host = hosts.get(address);
+    if (host === undefined) return;
+    const turned = host.then(async (one) => {
+      await work().catch((error: unknown) => onTrouble(`host on ${address}: ${messageOf(error)}`));
+      return one;
+    });
+    hosts.set(address, turned);
+  };
+
   return {
     up(instance) {
       const { address } = instance;
-      if (address !== null) hosts.set(address, start(instance, address));
+      if (address === null) return;
+      const power = running.get(address)?.power;
+      if (hosts.has(address) && power !== undefined) {
+        turn(address, () => power.on());
+        return;
+      }
+      // A host that was stopped has its address again at once: what stood there must be gone before.
+      const gone = closing.get(address);
+      const host = gone === undefined ? start(instance, address) : gone.then(() => start(instance, address));
+      hosts.set(address, host);
     },
     down(instance) {
-      if (instance.address !== null) void stop(instance.address);
+      const { address } = instance;
+      if (address === null) return;
+      const power = instance.state === 'stopping' ? running.get(address)?.power : undefined;
+      if (power === undefined) void stop(address);
+      else turn(address, () => power.off());
     },
     console: (address) => running.get(address)?.console?.() ?? null,
     released: stop,

@@ -3,13 +3,12 @@
 import { createServer } from 'node:http';
 import { HostlerError } from '../domain/error.ts';
 import type { FaultRule } from '../sim/faults.ts';
-import type { SimInstance } from '../sim/instance.ts';
 import type { Timing } from '../sim/lives.ts';
 import type { Market } from '../sim/run-request.ts';
 import { createWorld, type World } from '../sim/world.ts';
 import { type AddressBlocks, createAddressBlocks } from './address-blocks.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
-import { createHostKeeper, type HostKeeper, type StartHost } from './host-keeper.ts';
+import { createHostKeeper, type StartHost } from './host-keeper.ts';
 import { listen, requestListener } from './http-door.ts';
 import { createRealTimeline } from './real-timeline.ts';
 
@@ -75,17 +74,6 @@ function timingFor(bootMs: number, unseenMs: number): Timing {
   };
 }
 
-/** A host that was stopped has the same address again: what stood there must be gone before. */
-function hostUp(keeper: HostKeeper, instance: SimInstance): void {
-  if (instance.startedAt === instance.launchedAt || instance.address === null) {
-    keeper.up(instance);
-    return;
-  }
-  void keeper.released(instance.address).then(() => {
-    if (instance.hostUp) keeper.up(instance);
-  });
-}
-
 /** In-process hosts; loaded late, since they bring SSH and TLS. */
 const inProcessHost: StartHost = async (options) => {
   const { startHost } = await import('./host/start-host.ts');
@@ -127,7 +115,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       give: (address) => void keeper.released(address).then(() => addresses.give(address)),
     },
     hosts: {
-      hostUp: (instance) => hostUp(keeper, instance),
+      hostUp: (instance) => keeper.up(instance),
       hostDown: (instance) => keeper.down(instance),
       console: ({ address }) => (address === null ? null : keeper.console(address)),
     },

@@ -17,6 +17,9 @@ const CONSOLE_KEPT = 64 * 1024;
 const REMOVE_TRIES = 5;
 const REMOVE_PAUSE_MS: DurationMs = SECOND_MS;
 
+/** systemd ends its units within seconds; what hangs is killed, as EC2 does after some minutes. */
+const SHUTDOWN_S = 20;
+
 export type HostPlace = {
   docker: DockerClient;
   image: string;
@@ -66,6 +69,13 @@ async function remove(docker: DockerClient, id: string): Promise<void> {
   await docker.json(call);
 }
 
+/** Stops or starts a container; one that is so already is no failure. Throws `docker-unusable` with Docker's words. */
+async function turn(docker: DockerClient, path: string): Promise<void> {
+  const call = { method: 'POST', path } as const;
+  const { status } = await docker.call(call);
+  if (status >= 400) await docker.json(call);
+}
+
 /** JSON is YAML; the key pair's key goes where cloud-init looks for the cloud's own. */
 function metaData({ instanceId, publicKey }: HostOptions): string {
   const keys = publicKey == null ? '' : `public-keys: ${JSON.stringify([publicKey])}\n`;
@@ -99,8 +109,21 @@ export async function startDockerHost(place: HostPlace, host: HostOptions): Prom
     await close();
     throw error;
   }
-  stopConsole = docker.follow(`/containers/${id}/logs?follow=1&stdout=1&stderr=1`, (chunk) => {
-    shown = (shown + chunk.toString('latin1')).slice(-CONSOLE_KEPT);
-  });
-  return { close, console: () => shown };
+  const watch = (): void => {
+    stopConsole();
+    // Docker tells from the first boot on each time.
+    shown = '';
+    stopConsole = docker.follow(`/containers/${id}/logs?follow=1&stdout=1&stderr=1`, (chunk) => {
+      shown = (shown + chunk.toString('latin1')).slice(-CONSOLE_KEPT);
+    });
+  };
+  watch();
+  const power = {
+    off: () => turn(docker, `/containers/${id}/stop?t=${SHUTDOWN_S}`),
+    on: async () => {
+      await turn(docker, `/containers/${id}/start`);
+      watch();
+    },
+  };
+  return { close, console: () => shown, power };
 }

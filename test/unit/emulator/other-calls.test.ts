@@ -147,6 +147,30 @@ describe('power over the wire', () => {
     expect(trouble).toEqual([]);
   });
 
+  test('a host that can be powered off keeps what it has, and is closed at the end of its instance', async () => {
+    const seen: string[] = [];
+    const note = (word: string) => async () => {
+      seen.push(word);
+    };
+    const { ec2, emulator } = await startRig({
+      startHost: async () => {
+        seen.push('start');
+        return { close: note('close'), power: { off: note('off'), on: note('on') } };
+      },
+    });
+    const InstanceIds = await launch(ec2);
+    const state = () => emulator.world.instances()[0]?.state;
+    await eventually(() => expect(seen).toEqual(['start']));
+    await ec2.send(new StopInstancesCommand({ InstanceIds }));
+    await eventually(() => expect(state()).toBe('stopped'));
+    await ec2.send(new StartInstancesCommand({ InstanceIds }));
+    await eventually(() => expect(seen).toEqual(['start', 'off', 'on']));
+    await ec2.send(new StopInstancesCommand({ InstanceIds }));
+    await eventually(() => expect(state()).toBe('stopped'));
+    await ec2.send(new TerminateInstancesCommand({ InstanceIds }));
+    await eventually(() => expect(seen).toEqual(['start', 'off', 'on', 'off', 'close']));
+  });
+
   test('status checks pass when the host is up', async () => {
     const { ec2, hosts } = await startRig();
     const InstanceIds = await launch(ec2);

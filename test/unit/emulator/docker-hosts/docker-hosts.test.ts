@@ -145,6 +145,31 @@ describe('a host', () => {
     expect(asked.at(-1)?.call).toBe(`DELETE /containers/${id('b')}`);
   });
 
+  test('is shut down and powered on again without being made anew, and is off already without complaint', async () => {
+    const { env, asked } = await scriptedDocker({
+      ...ready,
+      'POST /containers/create': { status: 201, json: { Id: id('b') } },
+      [`PUT /containers/${id('b')}/archive`]: { status: 200 },
+      [`POST /containers/${id('b')}/start`]: { status: 204 },
+      [`POST /containers/${id('b')}/stop`]: { status: 304 },
+      [`GET /containers/${id('b')}/logs`]: { status: 200 },
+      [`DELETE /containers/${id('b')}`]: { status: 204 },
+    });
+    const { startHost } = await startDockerHosts({ env });
+    const { power, close } = await startHost(host);
+    await power?.off();
+    await power?.on();
+    await close();
+    const about = asked.map(({ call }) => call).filter((call) => /(create|start|stop|DELETE)/.test(call));
+    expect(about.slice(about.indexOf('POST /containers/create'))).toEqual([
+      'POST /containers/create',
+      `POST /containers/${id('b')}/start`,
+      `POST /containers/${id('b')}/stop`,
+      `POST /containers/${id('b')}/start`,
+      `DELETE /containers/${id('b')}`,
+    ]);
+  });
+
   test.each([
     ['1', 'ro'],
     ['2', 'rw'],
