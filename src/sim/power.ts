@@ -75,8 +75,6 @@ function changeAll(
   });
 }
 
-export type Power = ReturnType<typeof createPower>;
-
 export function createPower(parts: PowerParts) {
   const { instances, spotRequests, capacity, takeTokens } = parts;
   const countOf = (some: readonly SimInstance[], state: InstanceState): number =>
