@@ -21,7 +21,7 @@ async function stage(options: EmulatorOptions = {}, spec: Partial<LaunchSpec> = 
     ...options,
   });
   const clock = createClock();
-  const cloud = createCloud({ clock, log: keepingLog(), env: {} });
+  const cloud = createCloud({ clock, log: keepingLog(), env: {}, managerAddresses: () => ['10.0.0.5'] });
   ends.push(
     () => emulator.close(),
     () => cloud.close(),

@@ -118,10 +118,14 @@ async function terminateAt(
   });
 }
 
+/** Bridges and pairs that Docker, libvirt and the like make on the manager: no host ever sees their addresses. */
+const VIRTUAL_INTERFACE = /^(docker|br-|veth|virbr|cni|flannel|cali|lxc|podman)/;
+
 /** IPv4 addresses of this machine, loopback left out. */
 function ownAddresses(): string[] {
-  return Object.values(networkInterfaces())
-    .flatMap((list) => list ?? [])
+  return Object.entries(networkInterfaces())
+    .filter(([name]) => !VIRTUAL_INTERFACE.test(name))
+    .flatMap(([, list]) => list ?? [])
     .filter((entry) => entry.family === 'IPv4' && !entry.internal)
     .map((entry) => entry.address)
     .toSorted();
