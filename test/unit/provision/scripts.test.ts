@@ -15,18 +15,18 @@ import { waitUserData } from '../../../src/provision/steps/wait-user-data.ts';
 import { hostSpec, poolOf } from './host-fixture.ts';
 import { createHostRoot, type HostRoot } from './host-root.ts';
 
-let host: HostRoot;
+let stand: HostRoot;
 let root = '';
 beforeEach(() => {
-  host = createHostRoot();
-  root = host.root;
+  stand = createHostRoot();
+  root = stand.root;
 });
-afterEach(() => host.remove());
+afterEach(() => stand.remove());
 
-const command: HostRoot['command'] = (name, body) => host.command(name, body);
-const calls = () => host.calls();
-const read = (path: string) => host.read(path);
-const play: HostRoot['play'] = (script, on) => host.play(script, on);
+const command: HostRoot['command'] = (name, body) => stand.command(name, body);
+const calls = () => stand.calls();
+const read = (path: string) => stand.read(path);
+const play: HostRoot['play'] = (script, on) => stand.play(script, on);
 
 /** As `play`, on a host that has nothing but the stand-ins and a few plain tools: no Docker of this machine shows. */
 function playBare(script: string) {
@@ -361,7 +361,7 @@ describe('look-at-disk', () => {
   test('looks where Docker was told to keep its data, by its flags or its file', () => {
     disks(['-P /data/docker 66%', '-P / 30%']);
     expect(diskOf(['log-driver=journald', 'data-root=/data/docker'])).toBe('66');
-    host.write('etc/docker/daemon.json', '{\n "a": 1,\n "data-root" : "/data/docker"\n}');
+    stand.write('etc/docker/daemon.json', '{\n "a": 1,\n "data-root" : "/data/docker"\n}');
     expect(diskOf()).toBe('66');
   });
 
