@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { answerDocker } from './docker-routes.ts';
 import type { DockerState } from './docker-state.ts';
+import { endConnections } from './end-connections.ts';
 
 /** Bodies of container creates have some KB. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -81,6 +82,7 @@ export async function openDockerDoor(options: {
       });
     },
   );
+  const end = endConnections(server);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('tlsClientError', () => undefined);
   const { clockAheadMs = 0 } = options;
@@ -95,13 +97,5 @@ export async function openDockerDoor(options: {
     server.on('error', reject);
     server.listen(options.port, options.address, resolve);
   });
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-        server.closeAllConnections();
-      }),
-  };
+  return { close: end };
 }

@@ -1,9 +1,10 @@
 // SSH server of an emulated host: public keys only, `bash -s` with the script on stdin, a host key that can be changed.
 // Traps: Nagle is on by default and costs 300 ms a session; ssh2 fixes host keys when a server is made, so a new one
 // takes over the same listening socket; an unsigned probe of a key must be accepted for the client to sign it.
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import type { AuthContext, Connection, ServerChannel } from 'ssh2';
 import ssh2 from 'ssh2';
+import { endConnections } from './end-connections.ts';
 import type { PlayResult } from './play-script.ts';
 
 /** A provisioning script has some 10 KB. */
@@ -92,20 +93,16 @@ export async function openSshDoor(options: SshDoorOptions): Promise<SshDoor> {
       serveConnection(client, options);
     });
   let current = serverWith(options.hostKey);
-  const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
     const grace = setTimeout(() => {
       if (socket.bytesRead === 0) socket.destroy();
     }, LOGIN_GRACE_MS).unref();
-    socket.on('close', () => {
-      clearTimeout(grace);
-      sockets.delete(socket);
-    });
+    socket.on('close', () => clearTimeout(grace));
     socket.on('error', () => undefined);
     if (options.isSilent === true) socket.resume();
     else current.injectSocket(socket);
   });
+  const close = endConnections(listener);
   await new Promise<void>((resolve, reject) => {
     listener.on('error', reject);
     listener.listen(options.port, options.address, resolve);
@@ -114,12 +111,6 @@ export async function openSshDoor(options: SshDoorOptions): Promise<SshDoor> {
     useHostKey: (privateKey) => {
       current = serverWith(privateKey);
     },
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        listener.close(() => {
-          resolve();
-        });
-      }),
+    close,
   };
 }
