@@ -138,3 +138,19 @@ describe('a start', () => {
     expect(lastWords(answer)).toMatch(/broken\.toml:2:\d+/);
   });
 });
+
+describe('SIGHUP', () => {
+  test('reads the configuration again, and does not end the daemon when it is broken', async () => {
+    const { pid } = await world.client.status();
+    world.writeConfig({ runner: 'limit = 7' });
+    process.kill(pid, 'SIGHUP');
+    await world.until('the new limit', async () => (await world.client.pools())[0]?.limit === 7);
+    writeFileSync(world.configFile, 'concurrent = "many"\n');
+    process.kill(pid, 'SIGHUP');
+    await world.until('the refusal', async () => (await world.client.status()).config_error !== null);
+    expect((await world.client.pools())[0]?.limit).toBe(7);
+    world.writeConfig({ runner: 'limit = 50' });
+    process.kill(pid, 'SIGHUP');
+    await world.until('the old limit', async () => (await world.client.pools())[0]?.limit === 50);
+  });
+});
