@@ -136,8 +136,8 @@ export function readPoolValues(scope: Scope): PoolValues {
   return values;
 }
 
-/** The dead-man timer on a host is wound up every 30 minutes; below that plus slack idle hosts would end by themselves. */
-const LEAST_DEAD_MAN_MS = 45 * MINUTE_MS;
+/** An upgrade or a reboot of the manager takes minutes, a repair of it half an hour: idle hosts should outlast that. */
+const LEAST_DEAD_MAN_MS = 30 * MINUTE_MS;
 
 function warnAboutLengths(
   reading: Reading,
@@ -148,7 +148,7 @@ function warnAboutLengths(
   const spot = (key: PoolKey) =>
     layers.map((layer) => layer.get(key)?.spot).find((found) => found !== undefined);
   if (values.deadManMs < LEAST_DEAD_MAN_MS) {
-    const said = 'dead_man below 45 minutes: it is renewed every 30, so idle hosts may end by themselves';
+    const said = 'dead_man below 30 minutes: idle hosts end by themselves whenever the daemon is away for so long';
     reading.findings.warn('dead-man-short', said, spot('dead_man'), pool);
   }
   if (values.maxAgeMs > values.maxMachineLifeMs) {
