@@ -148,7 +148,8 @@ function warnAboutLengths(
   const spot = (key: PoolKey) =>
     layers.map((layer) => layer.get(key)?.spot).find((found) => found !== undefined);
   if (values.deadManMs < LEAST_DEAD_MAN_MS) {
-    const said = 'dead_man below 30 minutes: idle hosts end by themselves whenever the daemon is away for so long';
+    const said =
+      'dead_man below 30 minutes: idle hosts end by themselves whenever the daemon is away for so long';
     reading.findings.warn('dead-man-short', said, spot('dead_man'), pool);
   }
   if (values.maxAgeMs > values.maxMachineLifeMs) {
