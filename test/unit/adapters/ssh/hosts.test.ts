@@ -28,7 +28,12 @@ async function serve(run: (script: string) => Promise<PlayResult>) {
     port,
     hostKey: hostKey.private,
     mayLogIn: (key) => key.toString('base64') === allowed,
-    run,
+    // The door prints what the script says while it runs; the result alone prints nothing.
+    run: async (script, say) => {
+      const result = await run(script);
+      say(result.stdout);
+      return result;
+    },
   });
   cleanups.push(() => door.close());
   const host = {
