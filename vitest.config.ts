@@ -7,6 +7,8 @@ const project = (name: string, include: string[], extra: object = {}) => ({
 
 export default defineConfig({
   test: {
+    // End-to-end files mostly wait for boots; Vitest's own choice of cores - 1 would run them one after another on two.
+    maxWorkers: 3,
     projects: [
       project('house', ['test/tidy.test.ts'], { isolate: false }),
       project(
