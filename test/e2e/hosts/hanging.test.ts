@@ -17,7 +17,7 @@ const hanging: readonly (readonly [HostFault, RegExp])[] = [
   ['docker-fails', /^start-docker: dockerd does not start/],
 ];
 
-const own = '[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nboot_timeout = "8s"\n';
+const own = '[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nboot_timeout = "13s"\n';
 
 describe('hosts that never get ready', () => {
   const hosts = createFaultyHosts();

@@ -136,9 +136,10 @@ describe('max_machine_life', () => {
     expect(validToDate.getTime()).toBeGreaterThan(Date.parse(held.created) + 25 * HOUR_MS);
     await world.rm(name);
     await see('its end', () => !isAlive(held.instance));
+    // A reserve may stand beside them: the handed one turned busy at once.
     await see('two others', async () => {
       const ready = (await world.client.machines()).filter((one) => one.phase === 'ready');
-      return ready.length === 2 && ready.every(({ id }) => id !== held.id && id !== idle?.id);
+      return ready.length >= 2 && ready.every(({ id }) => id !== held.id && id !== idle?.id);
     });
   });
 });
