@@ -225,3 +225,39 @@ test('the emulated Docker speaks as the real one to a plain client', async () =>
   expect((await call('GET', '/v1.45/volumes')).text).toContain('"v"');
   expect((await call('GET', '/v1.45/swarm')).status).toBe(501);
 });
+
+describe('prune', () => {
+  const paths = async (what: 'spare' | 'caches', refused: string) => {
+    const seen: string[] = [];
+    const host = await answering((response, path) => {
+      seen.push(decodeURIComponent(path));
+      if (path.includes(refused)) response.writeHead(400);
+      response.end('{}');
+    });
+    await docker.prune(host, what, never());
+    return seen;
+  };
+
+  test('spares tagged images and every volume, unless the caches are asked for too', async () => {
+    expect(await paths('spare', 'nothing')).toEqual([
+      '/containers/prune',
+      '/images/prune?filters={"dangling":["true"]}',
+      '/build/prune?all=0',
+    ]);
+    expect(await paths('caches', 'nothing')).toEqual([
+      '/containers/prune',
+      '/images/prune?filters={"dangling":["false"]}',
+      '/build/prune?all=1',
+      '/volumes/prune?filters={"all":["true"]}',
+    ]);
+  });
+
+  test('asks an older Docker, which refuses the filter, for its volumes without it', async () => {
+    expect((await paths('caches', '/volumes/prune?')).at(-1)).toBe('/volumes/prune');
+  });
+
+  test('fails in words when Docker refuses', async () => {
+    const host = await answering((response) => response.writeHead(500).end('{"message":"no room"}'));
+    await expect(docker.prune(host, 'spare', never())).rejects.toMatchObject({ code: 'host-unreachable' });
+  });
+});
