@@ -1,11 +1,14 @@
 // A live world whose daemon runs on a clock that the test moves, behind a gate: back-offs of minutes pass in milliseconds.
 // Trap: certificates are made on the daemon's time and checked on real time; less than an hour may pass in all.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Gate, openGate } from './ec2-gate.ts';
 import { type LiveWorld, startWorld, type WorldOptions } from './live-world.ts';
 import { createMovedClock, type MovedClock } from './moved-clock.ts';
 
 /** A quiet daemon looks again after a few of these. */
 const SECOND_MS = 1_000;
+const LOOK_MS = 10;
+const LOOKS_AT_MOST = 1_500;
 
 export type MovedWorld = LiveWorld & {
   gate: Gate;
@@ -21,18 +24,26 @@ export async function startMovedWorld(
   const gate = await openGate();
   const clock = createMovedClock(Date.now());
   const world = await startWorld({ ...options, gate, clock });
-  const { client, until } = world;
+  const { client } = world;
+
+  async function soon(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
+    for (let looks = 0; looks < LOOKS_AT_MOST; looks++) {
+      if (await look()) return;
+      await sleep(LOOK_MS);
+    }
+    throw new Error(`not seen after ${LOOKS_AT_MOST} looks: ${what}`);
+  }
 
   /** Two ticks, and nothing is under way at EC2 after each. */
   async function settled(): Promise<void> {
     for (let round = 0; round < 2; round++) {
       const since = clock.now();
-      await until('a tick', async () => {
+      await soon('a tick', async () => {
         if (Date.parse((await client.status()).last_tick ?? '') >= since) return true;
-        clock.pass(SECOND_MS);
+        clock.pass(SECOND_MS / 4);
         return false;
       });
-      await until('the answers of EC2', () => gate.calls().every((call) => call.status !== 0));
+      await soon('the answers of EC2', () => gate.calls().every((call) => call.status !== 0));
     }
   }
 
