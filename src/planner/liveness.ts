@@ -68,9 +68,9 @@ function bootTimeout(draft: Draft, machine: Machine): Fault | null {
   if (machine.phase !== 'booting' && machine.phase !== 'provisioning') return null;
   const limit = draft.poolById.get(machine.pool)?.spec.bootTimeoutMs ?? 0;
   if (limit <= 0) return null;
-  // The time runs from the launch. A host that was taken back long after that has it from then on.
-  const isFirst = machine.since - machine.createdAt < limit;
-  const begunAt = isFirst ? machine.createdAt : machine.since;
+  // The time runs from the launch; for a host that was taken back (no host key is known) from then on: it may run a job.
+  const isTakenBack = machine.hostKeys.length === 0 || machine.since - machine.createdAt >= limit;
+  const begunAt = isTakenBack ? machine.since : machine.createdAt;
   wakeBy(draft, begunAt + limit);
   const spent = draft.now - begunAt;
   const detail = {

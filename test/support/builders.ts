@@ -148,7 +148,7 @@ export function machine(over: Partial<Machine> = {}): Machine {
     builds: 0,
     lease: null,
     cleaning: false,
-    hostKeys: [],
+    hostKeys: ['ssh-ed25519 AAAA'],
     failedPings: 0,
     endAskedAt: null,
     endAccepted: false,

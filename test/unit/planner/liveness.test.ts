@@ -59,6 +59,16 @@ describe('a boot', () => {
     expect(fates(one(machine(late)))).toEqual(['retire m-1 boot-timeout', 'terminate m-1']);
   });
 
+  test('of a host that was taken back just before its time has all of it from then: it may run a job', () => {
+    const back = {
+      phase: 'booting',
+      hostKeys: [],
+      createdAt: NOON - 5 * MINUTE_MS,
+      since: NOON - 10 * SECOND_MS,
+    } as const;
+    expect(fates(one(machine(back))).join()).not.toContain('boot-timeout');
+  });
+
   test('of a host that was taken back long after its launch has its time from then', () => {
     const at = (since: number) => one(machine({ phase: 'booting', createdAt: NOON - HOUR_MS, since }));
     expect(fates(at(NOON - 5 * MINUTE_MS + 1))).toEqual(['provision m-1 provisioning']);
