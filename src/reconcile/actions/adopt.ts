@@ -2,8 +2,9 @@
 // that has no record any more.
 import { type Instance, TAG } from '../../domain/instance.ts';
 import type { Action } from '../../domain/plan.ts';
+import { adoptedMachine } from '../../planner/orphans.ts';
 import type { ActDeps } from '../act-deps.ts';
-import { addressOf, withInstance } from './settle-launch.ts';
+import { withInstance } from './settle-launch.ts';
 
 /**
  * A listing shows the instance of a machine, or its address at last. It says nothing about the rest of the launch: lists
@@ -18,35 +19,14 @@ export function matchMachine(deps: ActDeps, id: string, instance: Instance): voi
 
 /** An instance of ours without a record becomes a machine again; provisioning finds out what it is worth. */
 export function adoptInstance(deps: ActDeps, action: Extract<Action, { kind: 'adopt' }>): void {
-  const { store, clock } = deps;
-  const { instance } = action;
-  const token = instance.tags[TAG.launch] ?? '';
-  const launch = store.launch(token);
-  store.putMachine({
-    id: action.machine,
-    pool: action.pool,
-    phase: 'booting',
-    since: clock.now(),
-    launch: token,
-    spec: instance.tags[TAG.spec] ?? '',
-    site: action.site,
-    offering: { type: instance.type, zone: instance.zone, market: instance.market },
-    instance: instance.id,
-    imageId: instance.imageId,
-    address: addressOf(deps.config.pool(action.pool), instance),
-    createdAt: instance.launchedAt,
-    readyAt: null,
-    idleSince: null,
-    builds: 0,
-    lease: null,
-    cleaning: false,
-    hostKeys: launch === null ? [] : [launch.bootstrapHostKey],
-    failedPings: 0,
-    endAskedAt: null,
-    endAccepted: false,
-    ending: null,
-    failure: null,
-  });
+  const { instance, machine: id } = action;
+  const pool = deps.config.pool(action.pool);
+  if (pool === null) return;
+  const launch = deps.store.launch(instance.tags[TAG.launch] ?? '');
+  const machine = adoptedMachine(instance, { id, pool, now: deps.clock.now() });
+  // A bootstrap key that is still known lets a host in that nobody has dressed yet.
+  const hostKeys = launch === null ? [] : [launch.bootstrapHostKey];
+  deps.store.putMachine({ ...machine, site: action.site, hostKeys });
   deps.journal({
     code: 'adopted',
     pool: action.pool,

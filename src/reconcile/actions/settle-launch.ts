@@ -2,11 +2,11 @@
 // Must not drop an intent whose instances may exist.
 // Trap: the second answer to a token may speak of the second call only; a refusal then says nothing about the first.
 
-import type { PoolSpec } from '../../domain/config.ts';
 import type { Instance, Offering } from '../../domain/instance.ts';
 import type { Launch } from '../../domain/launch.ts';
 import { type Machine, moveMachine } from '../../domain/machine.ts';
 import type { Outcome, OutcomeKind } from '../../domain/outcome.ts';
+import { addressOf } from '../../planner/address.ts';
 import { restAfter, restKeyOf, restKeysFor } from '../../planner/rest.ts';
 import type { LaunchAnswer } from '../../ports/cloud.ts';
 import type { ActDeps } from '../act-deps.ts';
@@ -78,16 +78,12 @@ function clearRests(deps: ActDeps, where: { site: string; pool: string; offering
   for (const known of deps.store.rests()) if (keys.has(known.key)) deps.store.deleteRest(known.key);
 }
 
-/** Address by which manager and runner reach the instance, or null while EC2 has not given it yet. */
-export function addressOf(spec: PoolSpec | null, instance: Instance): string | null {
-  const usePrivate = spec === null || spec.launch.usePrivateAddress || spec.launch.privateAddressOnly;
-  return usePrivate ? instance.privateAddress : instance.publicAddress;
-}
-
 /** The machine with its instance: booting, or on its way out still when its end was asked for meanwhile. */
 export function withInstance(deps: ActDeps, machine: Machine, instance: Instance): Machine {
   const offering = { ...machine.offering, zone: instance.zone ?? machine.offering.zone };
-  const address = addressOf(deps.config.pool(machine.pool), instance) ?? machine.address;
+  const pool = deps.config.pool(machine.pool);
+  const shown = pool === null ? instance.privateAddress : addressOf(instance, pool.launch);
+  const address = shown ?? machine.address;
   const known = { ...machine, instance: instance.id, imageId: instance.imageId, address, offering };
   return machine.phase === 'requested' ? moveMachine(known, 'booting', deps.clock.now()) : known;
 }
