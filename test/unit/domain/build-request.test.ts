@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { buildRequest, specHash } from '../../../src/domain/build-request.ts';
 import type { HostSpec, LaunchSpec } from '../../../src/domain/config.ts';
-import { hostSpec, launchSpec, resolvedLaunch, siteAt } from '../adapters/aws/specimens.ts';
+import { hostSpec } from '../../support/builders.ts';
+import { launchSpec, resolvedLaunch, siteAt } from '../adapters/aws/specimens.ts';
 
 const build = (more: Partial<LaunchSpec>, extra: { userData?: string; tags?: Record<string, string> } = {}) =>
   buildRequest(launchSpec(more), resolvedLaunch, { userData: extra.userData ?? '', tags: extra.tags ?? {} });

@@ -13,6 +13,7 @@ import { startHost } from '../../../src/emulator/host/start-host.ts';
 import type { Log, LogFields } from '../../../src/ports/log.ts';
 import type { ProvisionOrder } from '../../../src/provision/engine.ts';
 import { composeUserData } from '../../../src/provision/user-data.ts';
+import { hostSpec as builtHostSpec } from '../../support/builders.ts';
 
 let lastAddress = 0;
 
@@ -36,22 +37,8 @@ export function freePort(): Promise<number> {
   });
 }
 
-export const hostSpec: HostSpec = {
-  sshUser: 'ubuntu',
-  sshPort: 0,
-  sshKeyPath: null,
-  dockerPort: 0,
-  engineInstallUrl: 'https://get.docker.com',
-  engineOptions: [],
-  engineEnv: [],
-  engineLabels: [],
-  engineRegistryMirrors: [],
-  engineInsecureRegistries: [],
-  engineStorageDriver: null,
-  tlsSans: [],
-  prepull: [],
-  waitUserData: true,
-};
+/** Ports are 0 until a test has found free ones. */
+export const hostSpec: HostSpec = builtHostSpec({ sshPort: 0, dockerPort: 0 });
 
 /** The defaults of dead_man and max_machine_life. */
 export const hostLife = { deadManMs: 2 * HOUR_MS, maxMachineLifeMs: 24 * HOUR_MS };

@@ -1,7 +1,8 @@
 // Plain values for the tests of this folder: a site, options, a resolution, a silent log that keeps its lines.
-import { type CloudSite, type HostSpec, type LaunchSpec, Secret } from '../../../../src/domain/config.ts';
+import { type CloudSite, type LaunchSpec, Secret } from '../../../../src/domain/config.ts';
 import type { ResolvedLaunch } from '../../../../src/domain/launch.ts';
 import type { Log } from '../../../../src/ports/log.ts';
+import { launchSpec as builtLaunchSpec } from '../../../support/builders.ts';
 
 export function siteAt(endpoint: string | null, more: Partial<CloudSite> = {}): CloudSite {
   return {
@@ -19,56 +20,18 @@ export function siteAt(endpoint: string | null, more: Partial<CloudSite> = {}): 
   };
 }
 
+/** An on-demand launch with every id named, so that nothing is looked up unless a test asks for it. */
 export function launchSpec(more: Partial<LaunchSpec> = {}): LaunchSpec {
-  return {
+  return builtLaunchSpec({
     site: siteAt(null),
     ami: 'ami-0123456789abcdef0',
     vpcId: 'vpc-1',
     zone: null,
     subnetId: 'subnet-1',
     securityGroups: ['runner-hosts'],
-    securityGroupReadonly: false,
-    openPorts: [],
-    tags: {},
-    instanceType: 'm5.large',
     market: 'on-demand',
-    maxPriceUsd: null,
-    deviceName: null,
-    rootSizeGb: 16,
-    volumeType: 'gp3',
-    volumeEncrypted: true,
-    volumeKmsKey: null,
-    iamInstanceProfile: null,
-    keypairName: null,
-    monitoring: false,
-    ebsOptimized: false,
-    privateAddressOnly: false,
-    usePrivateAddress: true,
-    userData: null,
-    metadataTokens: 'required',
-    metadataHopLimit: 1,
     ...more,
-  };
-}
-
-export function hostSpec(more: Partial<HostSpec> = {}): HostSpec {
-  return {
-    sshUser: 'ubuntu',
-    sshPort: 22,
-    sshKeyPath: null,
-    dockerPort: 2376,
-    engineInstallUrl: 'https://get.docker.com',
-    engineOptions: [],
-    engineEnv: [],
-    engineLabels: [],
-    engineRegistryMirrors: [],
-    engineInsecureRegistries: [],
-    engineStorageDriver: null,
-    tlsSans: [],
-    prepull: [],
-    waitUserData: true,
-    ...more,
-  };
+  });
 }
 
 export const resolvedLaunch: ResolvedLaunch = {
