@@ -26,10 +26,12 @@ function room(file: string): string {
 const mayImport: Record<string, readonly string[]> = {
   domain: [],
   ports: ['domain'],
-  planner: ['domain', 'ports'],
+  planner: ['domain', 'ports', 'queue'],
+  // Pure rules of the job queue: matching, pace of the looks, forecast.
+  queue: ['domain'],
   provision: ['domain', 'ports'],
-  reconcile: ['domain', 'ports', 'planner', 'provision', 'service'],
-  service: ['domain', 'ports', 'contract', 'planner'],
+  reconcile: ['domain', 'ports', 'planner', 'provision', 'service', 'queue'],
+  service: ['domain', 'ports', 'contract', 'planner', 'queue'],
   contract: ['domain'],
   'adapters/*': ['domain', 'ports', 'contract'],
   // The reader of periods asks the calendar that will run them.
@@ -43,12 +45,15 @@ const mayImport: Record<string, readonly string[]> = {
     'adapters/telemetry',
     'emulator',
     'demo',
+    'simulator',
     'daemon.ts',
   ],
   'doors/docker-machine': ['domain', 'contract'],
   sim: ['domain'],
   emulator: ['domain', 'sim'],
   demo: ['domain', 'contract'],
+  // A second composition root: the daemon's parts on simulated ports.
+  simulator: ['*'],
   'assemble.ts': ['domain', 'ports', 'contract', 'planner', 'provision', 'reconcile', 'service'],
   'wire.ts': ['*'],
   'daemon.ts': ['*'],
