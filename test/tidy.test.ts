@@ -51,7 +51,8 @@ const mayImport: Record<string, readonly string[]> = {
   'doors/docker-machine': ['domain', 'contract'],
   sim: ['domain'],
   emulator: ['domain', 'sim'],
-  demo: ['domain', 'contract'],
+  // The stand-in runner goes by the runner's rules, which the simulator's runner shares.
+  demo: ['domain', 'contract', 'sim'],
   // A second composition root: the daemon's parts on simulated ports.
   simulator: ['*'],
   'assemble.ts': ['domain', 'ports', 'contract', 'planner', 'provision', 'reconcile', 'service'],

@@ -21,13 +21,18 @@ export type JobOrder = {
   url: string;
   image: string;
   durationMs: DurationMs;
+  /** Given, the job's script ends with it, not after `durationMs`. */
+  until?: Promise<unknown>;
 };
 
 /** Milliseconds of silence until a Docker call counts as failed; a pull on a real host may take this long. */
 const SILENCE_MS: DurationMs = 60 * SECOND_MS;
 
+type Answer = { status: number; text: string };
+
 type Api = {
-  call(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }>;
+  /** `patient`: its answer may take as long as the job. */
+  call(method: string, path: string, body?: unknown, patient?: boolean): Promise<Answer>;
   close(): void;
 };
 
@@ -39,11 +44,12 @@ async function openApi({ url, storePath }: DockerHostFacts): Promise<Api> {
   const host = hostname.replaceAll(/[[\]]/g, '');
   const agent = new Agent({
     keepAlive: true,
-    maxSockets: 1,
+    // One for the calls, one that waits for the container's end as long as the job lives.
+    maxSockets: 2,
     ...(ca && cert && key ? { ca, cert, key } : {}),
   });
   return {
-    call: (method, path, body) =>
+    call: (method, path, body, patient = false) =>
       new Promise((resolve, reject) => {
         const fail = (error: Error) =>
           reject(
@@ -53,7 +59,8 @@ async function openApi({ url, storePath }: DockerHostFacts): Promise<Api> {
             ),
           );
         const headers = { 'content-type': 'application/json' };
-        const asked = request({ host, port, method, path, agent, timeout: SILENCE_MS, headers }, (answer) => {
+        const timeout = patient ? 0 : SILENCE_MS;
+        const asked = request({ host, port, method, path, agent, timeout, headers }, (answer) => {
           let text = '';
           answer.setEncoding('utf8').on('data', (part: string) => {
             text += part;
@@ -101,11 +108,48 @@ async function makeContainer(api: Api, order: JobOrder, names: { runner: string 
   return (JSON.parse(answer.text) as { Id: string }).Id;
 }
 
-/** Runs the job to its end. `started` is called when its container runs. Throws `host-unreachable` when the host fails it. */
+/** Fails when the container ends before the script does, or when the connection that waits for it breaks. */
+async function watchContainer(api: Api, id: string): Promise<never> {
+  const ended = await api.call('POST', `/containers/${id}/wait`, undefined, true);
+  const { StatusCode: code } = JSON.parse(ended.text) as { StatusCode: number };
+  throw new HostlerError('host-unreachable', `the build container ended: exit code ${code}`);
+}
+
+async function runScript(api: Api, id: string, order: JobOrder, context: JobContext): Promise<void> {
+  const { signal, cancelled } = context;
+  const over = new AbortController();
+  const ends = AbortSignal.any([signal, over.signal, ...(cancelled === undefined ? [] : [cancelled])]);
+  const stopped = new Promise<never>((_resolve, reject) => {
+    ends.addEventListener('abort', () =>
+      reject(cancelled?.aborted === true ? cancelled.reason : ends.reason),
+    );
+  });
+  const script = order.until ?? sleep(order.durationMs, undefined, { signal: ends });
+  try {
+    await Promise.race([script, stopped, watchContainer(api, id)]);
+  } finally {
+    over.abort();
+  }
+}
+
+export type JobContext = {
+  /** The runner's short token. */
+  runner: string;
+  /** The runner was killed: nothing is cleaned. */
+  signal: AbortSignal;
+  /** The job was cancelled or aborted: its container goes, its reason is thrown. */
+  cancelled?: AbortSignal;
+  started(): void;
+};
+
+/**
+ * Runs the job to its end. `started` is called when its container runs. Throws `host-unreachable` when the host fails it or
+ * its container is ended. A host that falls silent is not noticed, as by the runner.
+ */
 export async function runDockerJob(
   host: DockerHostFacts,
   order: JobOrder,
-  context: { runner: string; signal: AbortSignal; started(): void },
+  context: JobContext,
 ): Promise<void> {
   const api = await openApi(host);
   try {
@@ -113,8 +157,14 @@ export async function runDockerJob(
     const running = await api.call('POST', `/containers/${id}/start`);
     if (running.status !== 204) throw refused('start of the build container', running);
     context.started();
-    await sleep(order.durationMs, undefined, { signal: context.signal });
-    const removed = await api.call('DELETE', `/containers/${id}?force=1&v=1`);
+    const remove = () => api.call('DELETE', `/containers/${id}?force=1&v=1`);
+    try {
+      await runScript(api, id, order, context);
+    } catch (error) {
+      if (!context.signal.aborted) await remove().catch(() => undefined);
+      throw error;
+    }
+    const removed = await remove();
     if (removed.status !== 204 && removed.status !== 404)
       throw refused('removal of the build container', removed);
   } finally {

@@ -26,6 +26,8 @@ export type MachineBook = {
   forget(name: string): void;
   /** Hands a free machine to the oldest waiting job, else it becomes idle. */
   offer(machine: RunnerMachine): void;
+  /** The runner's race: the next free machine that a job waits for stands idle instead, for whoever claims with it. */
+  raceNext(): void;
   /** Takes the end of the line. */
   wait(place: Place): void;
   /** Leaves the line; false when the place had been served. */
@@ -38,6 +40,7 @@ export type MachineBook = {
 export function createMachineBook(): MachineBook {
   const machines = new Map<string, RunnerMachine>();
   const line: Place[] = [];
+  let races = 0;
   return {
     add(name, state, { builds, at }) {
       const machine: RunnerMachine = { name, state, builds, usedAt: at };
@@ -53,9 +56,14 @@ export function createMachineBook(): MachineBook {
       machines.delete(name);
     },
     offer(machine) {
-      const place = line.shift();
+      const isLost = races > 0 && line.length > 0;
+      if (isLost) races -= 1;
+      const place = isLost ? undefined : line.shift();
       machine.state = place === undefined ? 'idle' : 'acquired';
       place?.give(machine);
+    },
+    raceNext() {
+      races += 1;
     },
     wait(place) {
       line.push(place);

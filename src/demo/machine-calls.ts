@@ -2,14 +2,11 @@
 // Every call is a process of its own whose output goes to a listener line by line; nothing is interpreted here.
 // Trap: the runner kills only the direct child, with SIGKILL; so does this.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type DurationMs, HOUR_MS, MINUTE_MS } from '../domain/units.ts';
+import type { DurationMs } from '../domain/units.ts';
+import { type RunnerPace, usualPace } from '../sim/runner/lifecycle-rules.ts';
 
 /** What the runner puts in front of every verb. */
 const FIRST_ARGUMENT = '--bugsnag-api-token=no-report';
-
-/** Milliseconds until SIGKILL: one minute for `stop`, one hour for all others (runner's source, `stop` measured). */
-const limits: Readonly<Record<string, DurationMs>> = { stop: MINUTE_MS };
-const LIMIT_MS: DurationMs = HOUR_MS;
 
 /** Bytes of stdout kept; `inspect` prints a few KB. */
 const KEPT_OUTPUT = 64 * 1024;
@@ -61,10 +58,11 @@ export function createMachineCalls(options: {
   store: string;
   env: Readonly<Record<string, string | undefined>>;
   listener?: CallListener;
+  pace?: Pick<RunnerPace, 'stopLimitMs' | 'callLimitMs'>;
 }): MachineCalls {
   const running = new Set<ChildProcess>();
   const env = { ...options.env, MACHINE_STORAGE_PATH: options.store };
-  const { listener = {} } = options;
+  const { listener = {}, pace = usualPace } = options;
 
   /** `args` as they stand on the command line; `name` only for the listener. */
   function run(name: string, ...args: readonly string[]): Promise<Call> {
@@ -76,7 +74,8 @@ export function createMachineCalls(options: {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       running.add(child);
-      const limit = setTimeout(() => child.kill('SIGKILL'), limits[verb] ?? LIMIT_MS);
+      const limitMs = verb === 'stop' ? pace.stopLimitMs : pace.callLimitMs;
+      const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
       let stdout = '';
       let complaint = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -3,6 +3,7 @@
 // Trap: after a create whose machine does not answer, the job goes on waiting without a new create, as the runner's does;
 // it is served only if another machine becomes free.
 import type { EpochMs } from '../domain/units.ts';
+import { afterConfigNo, LOOKS_BEFORE_JOB } from '../sim/runner/lifecycle-rules.ts';
 import type { JobRecord } from './job-record.ts';
 import type { MachineBook } from './machine-book.ts';
 import type { MachineCalls } from './machine-calls.ts';
@@ -27,13 +28,10 @@ export type MachineFinder = {
   find(job: JobRecord): Promise<RunnerMachine>;
 };
 
-/** The runner asks this often before each job (seen on the wire). */
-const LOOKS = 2;
-
 /** Finds machines of one section. */
 export function createMachineFinder({ book, calls, life, now, reachable }: FinderParts): MachineFinder {
   async function answers(machine: RunnerMachine): Promise<boolean> {
-    for (let look = 0; look < LOOKS; look += 1) {
+    for (let look = 0; look < LOOKS_BEFORE_JOB; look += 1) {
       const call = await calls.config(machine.name);
       if (call.code !== 0) return false;
     }
@@ -74,8 +72,10 @@ export function createMachineFinder({ book, calls, life, now, reachable }: Finde
       });
     });
     while (!(await answers(machine))) {
-      if (machine.builds === 0) life.remove(machine, 'unreachable');
+      const next = afterConfigNo(machine.builds === 0 ? 'after-create' : 'at-job-start');
+      if (next.machine === 'remove') life.remove(machine, 'unreachable');
       else putBack(machine);
+      // Its own create may still run; none is made in any case.
       machine = await inLine();
     }
     return machine;

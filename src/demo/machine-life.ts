@@ -1,27 +1,28 @@
-// How the runner makes and ends machines: `create` beside the job that wanted it, and `inspect`, `stop`, `rm -y` behind
-// everything, with the runner's retries and its way of forgetting.
-// Trap: a failed create is removed only when its config.json stands, and "does not exist" means forget, not retry.
+// How the runner makes machines beside the jobs that want them, and ends them behind everything.
+// Trap: a failed create is removed only when its config.json stands; else its name is forgotten without a call.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HostlerError } from '../domain/error.ts';
-import type { DurationMs, EpochMs } from '../domain/units.ts';
+import type { EpochMs } from '../domain/units.ts';
+import {
+  DRAIN,
+  leftoverOf,
+  REMOVAL_ATTEMPTS,
+  type RunnerPace,
+  type RunnerRelease,
+} from '../sim/runner/lifecycle-rules.ts';
 import type { MachineBook } from './machine-book.ts';
 import type { Call, MachineCalls } from './machine-calls.ts';
 import type { MachineNames } from './machine-name.ts';
+import { createMachineRemoval } from './machine-removal.ts';
 import type { RunnerMachine } from './policy.ts';
-
-/** Failed `rm -y` before one last `rm -f` (the runner's MaxRemovalAttempts). */
-const REMOVAL_ATTEMPTS = 30;
-/** Machines that a draining runner ends at once (`[machine.shutdown_drain]`). */
-const DRAIN_AT_ONCE = 3;
 
 export type MachineLife = {
   /** Starts one create; the machine is in the book before this returns. Rejects with docker-machine's complaint. */
   create(): Promise<void>;
   /** Ends a machine behind everything. */
   remove(machine: RunnerMachine, reason: string): void;
-  /** Ends all known machines as a stopping runner does: `inspect`, `rm -f`, three at once. */
+  /** Ends all known machines as a draining runner does: `inspect`, `rm -f`, three at once, each tried again. */
   drain(): Promise<void>;
   /** When no create and no removal runs any more. */
   settled(): Promise<void>;
@@ -35,7 +36,10 @@ export type LifeParts = {
   store: string;
   driver: string;
   machineOptions: readonly string[];
-  removalRetryMs: DurationMs;
+  pace: Pick<RunnerPace, 'removalRetryMs' | 'drainRetryMs'>;
+  release?: RunnerRelease | undefined;
+  /** MaxRemovalAttempts. */
+  removalAttempts?: number | undefined;
   signal: AbortSignal;
   now(): EpochMs;
   removing(name: string, reason: string): void;
@@ -49,6 +53,8 @@ function complaintOf(call: Call): string {
 /** The life of one section's machines. */
 export function createMachineLife(parts: LifeParts): MachineLife {
   const { book, calls, signal, now } = parts;
+  const { release = 19, removalAttempts: attempts = REMOVAL_ATTEMPTS } = parts;
+  const removal = createMachineRemoval({ calls, pace: parts.pace, habits: { release, attempts }, signal });
   const pending = new Set<Promise<void>>();
 
   function track(work: Promise<void>): Promise<void> {
@@ -66,25 +72,14 @@ export function createMachineLife(parts: LifeParts): MachineLife {
       book.offer(machine);
       return;
     }
-    if (existsSync(join(parts.store, 'machines', machine.name, 'config.json')))
-      remove(machine, 'create-failed');
+    const hasConfig = existsSync(join(parts.store, 'machines', machine.name, 'config.json'));
+    if (leftoverOf(hasConfig) === 'remove') remove(machine, 'create-failed');
     else book.forget(machine.name);
     throw new HostlerError('create-timeout', `create of ${machine.name}: ${complaintOf(call)}`);
   }
 
   async function end(machine: RunnerMachine): Promise<void> {
-    for (let attempt = 1; !signal.aborted; attempt += 1) {
-      const known = await calls.inspect(machine.name);
-      if (known.code !== 0) break;
-      await calls.stop(machine.name);
-      const removed = await calls.remove(machine.name);
-      if (removed.code === 0) break;
-      if (attempt === REMOVAL_ATTEMPTS) {
-        await calls.remove(machine.name, '-f');
-        break;
-      }
-      await sleep(parts.removalRetryMs, undefined, { signal }).catch(() => undefined);
-    }
+    await removal.end(machine.name);
     book.forget(machine.name);
   }
 
@@ -100,12 +95,11 @@ export function createMachineLife(parts: LifeParts): MachineLife {
       for (let machine = left.shift(); machine !== undefined; machine = left.shift()) {
         machine.state = 'removing';
         parts.removing(machine.name, 'shutdown');
-        const known = await calls.inspect(machine.name);
-        if (known.code === 0) await calls.remove(machine.name, '-f');
+        await removal.drain(machine.name);
         book.forget(machine.name);
       }
     };
-    await Promise.all(Array.from({ length: DRAIN_AT_ONCE }, worker));
+    await Promise.all(Array.from({ length: DRAIN.atOnce }, worker));
   }
 
   return {

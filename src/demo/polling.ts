@@ -3,16 +3,14 @@
 // as in the real one.
 // Trap: the store is read while creates and removals run, so only machines known before the reading are judged by it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DurationMs, type EpochMs, MINUTE_MS } from '../domain/units.ts';
+import type { EpochMs } from '../domain/units.ts';
+import { FOUND_BUILDS, type RunnerPace } from '../sim/runner/lifecycle-rules.ts';
 import type { JobRecord } from './job-record.ts';
 import type { JobWork } from './job-work.ts';
 import type { MachineBook } from './machine-book.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import type { MachineLife } from './machine-life.ts';
 import { idleCreates, mayClaimWithout, type RunnerMachine, type RunnerPolicy, removals } from './policy.ts';
-
-/** How long a `config` that said yes holds in polls (the runner's own figure). */
-const REACHABLE_MS: DurationMs = 5 * MINUTE_MS;
 
 export type PollParts = {
   policy: RunnerPolicy;
@@ -21,7 +19,7 @@ export type PollParts = {
   life: MachineLife;
   work: JobWork;
   queued: JobRecord[];
-  pace: { pollMs: DurationMs; claimGapMs: DurationMs };
+  pace: Pick<RunnerPace, 'pollMs' | 'claimGapMs' | 'reachableMs'>;
   stopping: AbortSignal;
   /** Names of this section in the store. */
   list(): Promise<readonly string[]>;
@@ -47,7 +45,7 @@ export function createPolling(parts: PollParts): Polling {
     const before = new Map(book.all().map((machine) => [machine.name, machine.state]));
     const listed = new Set(await parts.list());
     for (const name of listed)
-      if (!before.has(name) && !book.find(name)) book.add(name, 'idle', { builds: 1, at: now() });
+      if (!before.has(name) && !book.find(name)) book.add(name, 'idle', { builds: FOUND_BUILDS, at: now() });
     for (const [name, state] of before)
       if (state === 'idle' && !listed.has(name) && book.find(name)?.state === 'idle') book.forget(name);
   }
@@ -57,7 +55,8 @@ export function createPolling(parts: PollParts): Polling {
     for (const machine of book.idle()) {
       if (machine.state !== 'idle') continue;
       machine.state = 'acquired';
-      if (now() - (reachableAt.get(machine.name) ?? Number.NEGATIVE_INFINITY) < REACHABLE_MS) return machine;
+      const known = reachableAt.get(machine.name) ?? Number.NEGATIVE_INFINITY;
+      if (now() - known < pace.reachableMs) return machine;
       const call = await calls.config(machine.name);
       if (call.code === 0) {
         reachableAt.set(machine.name, now());
