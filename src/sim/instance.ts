@@ -45,6 +45,8 @@ export type SimInstance = {
   launchedAt: number;
   /** Its last start: EC2's LaunchTime. */
   startedAt: number;
+  /** When EC2 takes it back, from the notice on; null = nobody knows of it. */
+  reclaimAt: number | null;
   /** When its end was asked for. */
   endingAt: number | null;
   terminatedAt: number | null;

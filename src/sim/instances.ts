@@ -65,11 +65,11 @@ export function createInstances(world: {
     },
 
     /** Of any state: only a running one stops. */
-    stop: (instance: SimInstance): void => lives.stop(instance, byUser),
+    stop: (instance: SimInstance, reason = byUser): void => lives.stop(instance, reason),
     start: (instance: SimInstance): void => lives.start(instance, { ...world.fate(), stateReason: null }),
 
     /** Of any state; nothing for one that is ending already. */
-    end: (instance: SimInstance): void => lives.end(instance, byUser),
+    end: (instance: SimInstance, reason = byUser): void => lives.end(instance, reason),
 
     /** What EC2's checks say of it. */
     health(instance: SimInstance): Health {

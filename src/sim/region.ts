@@ -22,6 +22,7 @@ import { createSpotRequests } from './spot-requests.ts';
 import { type AddressBook, createStarter } from './start-instances.ts';
 import type { Tag } from './tags.ts';
 import type { Timeline } from './timeline.ts';
+import { createUnaskedEnds } from './unasked-ends.ts';
 
 export type RegionParts = {
   name: string;
@@ -119,6 +120,7 @@ export function createRegion(parts: RegionParts) {
     runInstances: run,
     spotMarket,
     power,
+    unaskedEnds: createUnaskedEnds({ instances, spotRequests, timeline }),
     terminateInstances: power.terminate,
 
     /** Lets a call in or throws: EC2's limits, failures on purpose. RunInstances meets its own failures and dry run later, behind its token. */

@@ -84,6 +84,7 @@ function recordOf(
     tags: tagsOf('instance'),
     launchedAt: now,
     startedAt: now,
+    reclaimAt: null,
     endingAt: null,
     terminatedAt: null,
     hostUp: false,

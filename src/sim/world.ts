@@ -24,6 +24,8 @@ export type WorldOptions = Pick<RegionParts, 'addresses' | 'strict'> & {
 export type World = {
   /** The region of that name, e.g. `eu-central-1`. Throws Ec2Error for what no region can be called. */
   region(name: string): Region;
+  /** An instance that is still listed, with its region; null for an unknown id. */
+  find(id: string): { instance: SimInstance; region: Region } | null;
   capacity: Capacity;
   prices: SpotPrices;
   faults: Faults;
@@ -78,6 +80,13 @@ export function createWorld(options: WorldOptions): World {
       });
       regions.set(name, region);
       return region;
+    },
+    find(id) {
+      for (const region of regions.values()) {
+        const instance = region.instances.find(id);
+        if (instance !== undefined) return { instance, region };
+      }
+      return null;
     },
     instances: () => [...regions.values()].flatMap((region) => [...region.instances.all()]),
     spotRequests: () => [...regions.values()].flatMap((region) => region.spotRequests.all()),
