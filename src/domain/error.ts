@@ -29,6 +29,8 @@ export const errorCodes = {
   'host-key-mismatch': { exit: 6, http: 502 },
   'host-login-refused': { exit: 6, http: 502 },
   'provision-failed': { exit: 6, http: 502 },
+  'gitlab-refused': { exit: 7, http: 502 },
+  'gitlab-unreachable': { exit: 7, http: 502 },
   'docker-unusable': { exit: 69, http: 503 },
   internal: { exit: 70, http: 500 },
 } as const satisfies Record<string, { exit: number; http: number }>;
