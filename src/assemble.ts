@@ -136,11 +136,12 @@ function buildReconciler(context: Context): Reconciler {
 
 function buildLeases(context: Context, { cleaner, explainer }: Reconciler): Leases {
   const { ports, config, journal, line, hostOf, stop, late } = context;
-  const { store, clock, metrics, runnerStore } = ports;
+  const { store, clock, log, metrics, runnerStore } = ports;
   late.leases = createLeases({
     store,
     config,
     clock,
+    log,
     journal,
     metrics,
     line,
@@ -212,7 +213,9 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const home = () => config.get().settings.machineStoragePath;
   const retireByPerson = (machine: string) => void useCases.retire(machine, false);
   const sites = () => observer.sites();
-  const endForeign = createForeignMachines({ cloud, runnerStore, clock, journal, sites });
+  const isOurs = (instance: string) =>
+    store.machines().some((machine) => machine.instance === instance && machine.phase !== 'gone');
+  const endForeign = createForeignMachines({ cloud, runnerStore, clock, journal, sites, isOurs });
   const mailbox = createMailbox({ ...shared, home, endForeign, retireByPerson });
   const abandoned = createAbandonedLeases(shared);
   const stuck = createStuckJobs({ store, config, figures, clock, journal });

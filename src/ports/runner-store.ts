@@ -29,6 +29,8 @@ export interface RunnerStore {
   names(store: string): Promise<string[]>;
   /** True when NAME's folder stands whole (config.json inside). */
   stands(store: string, name: string): Promise<boolean>;
+  /** True when a release of hostler's folder NAME waits to be taken. */
+  isReleased(store: string, name: string): Promise<boolean>;
   /** Folders that `rm` moved away and that were not taken yet. */
   releases(store: string): Promise<Release[]>;
   /** The mark of NAME's folder, or null when it does not stand or is not ours. */
@@ -41,8 +43,12 @@ export interface RunnerStore {
   notes(store: string): Promise<DoorNote[]>;
   /** Writes the health note into NAME's folder, if it stands. */
   putHealth(store: string, name: string, note: HealthNote): Promise<void>;
-  /** Removes NAME's folder and its half-made twin. */
+  /** Removes NAME's folder and its half-made twin, each out of sight at once. */
   remove(store: string, name: string): Promise<void>;
+  /** Removes NAME's half-made twin: a create that has not renamed it yet fails from then on. */
+  removeHalfMade(store: string, name: string): Promise<void>;
+  /** Removes what killed processes left: removals in their middle, and half-made folders that `isStale` knows (`at`: last change). */
+  tidy(store: string, isStale: (name: string, at: EpochMs) => boolean): Promise<void>;
   /** Calls back when something may have changed; also poll, since file notification can fail. Returns the end. */
   watch(store: string, changed: () => void): () => void;
 }

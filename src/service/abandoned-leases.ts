@@ -92,7 +92,13 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
       text: `${name} ends by itself: ${why}`,
     });
     leases.end(name, 'lease-abandoned');
-    await runnerStore.remove(lease.store, name);
+    // A folder that cannot be removed fits no section or is not there: nobody asks for it.
+    await runnerStore.remove(lease.store, name).catch(() => undefined);
+  }
+
+  /** A create's half-made folder, with a client's key in it, that neither its door nor its lease will remove any more. */
+  function isStale(name: string, at: EpochMs): boolean {
+    return store.lease(name) === null && clock.now() - at >= ABANDONED_AFTER_MS;
   }
 
   async function look(): Promise<void> {
@@ -104,6 +110,7 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
       );
       for (const lease of group) await lookAt(lease, names);
     }
+    for (const path of store.stores()) await runnerStore.tidy(path, isStale).catch(() => undefined);
   }
 
   return {

@@ -9,11 +9,14 @@ export type LeaseConnection = {
   onClosed(closed: () => void): void;
 };
 
-type Served = { connection: LeaseConnection; askedAt: EpochMs; heardAt: EpochMs };
+type Served = { connection: LeaseConnection; pid: number; askedAt: EpochMs; heardAt: EpochMs };
 
 export type DoorConnections = {
-  add(name: string, connection: LeaseConnection, now: EpochMs): void;
+  /** `pid`: the door's process. */
+  add(name: string, connection: LeaseConnection, door: { pid: number; now: EpochMs }): void;
   has(name: string): boolean;
+  /** True when the door that is served for NAME is that process. */
+  isFrom(name: string, pid: number): boolean;
   is(name: string, connection: LeaseConnection): boolean;
   askedAt(name: string): EpochMs | null;
   heardAt(name: string): EpochMs | null;
@@ -27,8 +30,10 @@ export type DoorConnections = {
 export function createDoorConnections(): DoorConnections {
   const served = new Map<string, Served>();
   return {
-    add: (name, connection, now) => void served.set(name, { connection, askedAt: now, heardAt: now }),
+    add: (name, connection, { pid, now }) =>
+      void served.set(name, { connection, pid, askedAt: now, heardAt: now }),
     has: (name) => served.has(name),
+    isFrom: (name, pid) => served.get(name)?.pid === pid,
     is: (name, connection) => served.get(name)?.connection === connection,
     askedAt: (name) => served.get(name)?.askedAt ?? null,
     heardAt: (name) => served.get(name)?.heardAt ?? null,

@@ -19,6 +19,8 @@ type Deps = {
   clock: Clock;
   journal: Journal;
   sites(): readonly CloudSite[];
+  /** hostler's own machine with that instance: its folder may have lost its mark, its job must not be lost with it. */
+  isOurs(instance: string): boolean;
 };
 
 /** Ends foreign machines one release at a time. */
@@ -38,7 +40,12 @@ export function createForeignMachines(deps: Deps): (path: string, name: string) 
   return async (path, name) => {
     if ((nextTry.get(name) ?? 0) > clock.now()) return;
     const machine = await runnerStore.foreignMachine(path, name);
-    if (machine !== null && machine.instance !== null && machine.driver === 'amazonec2') {
+    if (
+      machine !== null &&
+      machine.instance !== null &&
+      machine.driver === 'amazonec2' &&
+      !deps.isOurs(machine.instance)
+    ) {
       const { instance, region } = machine;
       const failure = await endInstance(instance, region);
       if (failure !== null) {

@@ -5,7 +5,7 @@ import { HostlerError } from '../domain/error.ts';
 import type { Lease } from '../domain/lease.ts';
 import { type Machine, moveMachine } from '../domain/machine.ts';
 import { type AdmitDeps, admitLease } from './admit-lease.ts';
-import { afterLease, bestOf } from './lease-steps.ts';
+import { afterLease, bestOf, isUsed } from './lease-steps.ts';
 
 export type Granted = { lease: Lease; machine: Machine };
 
@@ -16,6 +16,8 @@ export type LeaseBook = {
   grant(name: string): Granted | null;
   /** Makes a granted lease the runner's. Throws `lease-gone` when it was taken back meanwhile. */
   commit(name: string): Lease;
+  /** Makes a held lease that nobody used a granted one again, of the same machine. null when there is none, or it was used. */
+  takeBack(name: string): Lease | null;
   /** Ends a lease in any state; its machine is ready, draining, or to be cleaned. null when there is none. */
   end(name: string): { lease: Lease; machine: Machine | null } | null;
 };
@@ -63,6 +65,16 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
         store.putLease(next);
         return next;
       }),
+    takeBack: (name) =>
+      store.transaction(() => {
+        const lease = store.lease(name);
+        const machine = lease?.machine ? store.machine(lease.machine) : null;
+        if (lease?.state !== 'held' || machine?.phase !== 'leased' || machine.lease !== name) return null;
+        if (isUsed(lease) || machine.failedPings > 0 || machine.ending !== null) return null;
+        const next: Lease = { ...lease, state: 'granted', heldAt: null };
+        store.putLease(next);
+        return next;
+      }, UNTIL_COMMIT),
     end: (name) =>
       store.transaction(() => {
         const lease = store.lease(name);

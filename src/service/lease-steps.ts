@@ -25,6 +25,16 @@ export function newLease(request: LeaseRequest, pool: string, since: EpochMs): L
   };
 }
 
+/** Two looks at one lease; a name that was given back and taken again is another one. */
+export function isSameHold(one: Lease, other: Lease): boolean {
+  return (
+    one.name === other.name &&
+    one.since === other.since &&
+    one.grantedAt === other.grantedAt &&
+    one.heldAt === other.heldAt
+  );
+}
+
 /** Which ready machine: the one used last (warm caches), as the runner does; ties by id. */
 export function bestOf(machines: readonly Machine[], pool: string): Machine | null {
   let best: Machine | null = null;
@@ -36,9 +46,14 @@ export function bestOf(machines: readonly Machine[], pool: string): Machine | nu
   return best;
 }
 
+/** Whether a job may have touched the machine. */
+export function isUsed(lease: Lease): boolean {
+  return lease.urlAt !== null || lease.jobs.length > 0 || lease.containers > 0;
+}
+
 /** The machine after its lease: jobs counted, idle clock set, cleaning if a job may have touched it. */
 export function afterLease(machine: Machine, lease: Lease, maxBuilds: number, now: EpochMs): Machine {
-  const used = lease.urlAt !== null || lease.jobs.length > 0 || lease.containers > 0;
+  const used = isUsed(lease);
   const builds = machine.builds + Math.max(lease.jobs.length, lease.urlAt === null ? 0 : 1);
   const idleSince = used ? (lease.containersAt ?? now) : machine.idleSince;
   const ending = machine.ending ?? (maxBuilds > 0 && builds >= maxBuilds ? 'max-builds' : null);

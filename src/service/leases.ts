@@ -2,12 +2,13 @@
 // The rows are lease-book.ts; here are the connections, the time limits and the words.
 // Trap: the caller's connection is its life. While a lease is not held, its close takes everything back.
 import type { LeaseRequest } from '../contract/api.ts';
-import { HostlerError } from '../domain/error.ts';
+import { type ErrorCode, HostlerError, messageOf } from '../domain/error.ts';
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { ReasonCode } from '../domain/reason.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
@@ -27,6 +28,7 @@ export type LeaseDeps = {
   store: Store;
   config: CurrentConfig;
   clock: Clock;
+  log: Log;
   journal: Journal;
   metrics: Metrics;
   line: WaitingLine;
@@ -49,13 +51,34 @@ export type Leases = {
   commit(name: string): void;
   /** Ends a lease in any state. False when there is none. */
   end(name: string, code: ReasonCode): boolean;
+  /** When nothing is done to NAME's folder any more: a create that was ended cannot finish it after this. */
+  folderSettled(name: string): Promise<void>;
   /** Hands ready machines to waiting creates, oldest first. */
   grantReady(pool: string): void;
   /** Once a second: time limits, signs of life, callers that never came back. */
   sweep(): void;
 };
 
-type Context = LeaseDeps & { book: LeaseBook; doors: DoorConnections };
+type Context = LeaseDeps & {
+  book: LeaseBook;
+  doors: DoorConnections;
+  /** Work on a name's folder that its next create must wait for. */
+  folderWork: Map<string, Promise<void>>;
+};
+
+/** Follows work on NAME's folder, one after the other; it never rejects. A store that cannot be changed is left as it is. */
+function atFolder({ folderWork, log }: Context, name: string, work: () => Promise<void>): void {
+  const before = folderWork.get(name) ?? Promise.resolve();
+  const done: Promise<void> = before
+    .then(work)
+    .catch((error: unknown) =>
+      log.warn('a machine folder cannot be read or changed', { lease: name, error: messageOf(error) }),
+    )
+    .finally(() => {
+      if (folderWork.get(name) === done) folderWork.delete(name);
+    });
+  folderWork.set(name, done);
+}
 
 function sendGranted({ doors, line, clock, filesFor }: Context, { lease, machine }: Granted): void {
   line.remove(lease.name);
@@ -91,6 +114,9 @@ function end(context: Context, name: string, code: ReasonCode): boolean {
   if (ended === null) return false;
   const { lease, machine } = ended;
   line.remove(name);
+  // Its create may be about to rename the folder: without it, it fails instead of leaving a folder that nobody holds.
+  const isHalfMade = lease.state === 'granted' || (lease.state === 'held' && doors.has(name));
+  if (isHalfMade) atFolder(context, name, () => context.runnerStore.removeHalfMade(lease.store, name));
   const message = `${name} was given back while it was being created`;
   doors.finish(name, lease.state === 'held' ? null : { event: 'failed', code: 'lease-gone', message });
   const heldMs = lease.heldAt === null ? 0 : clock.now() - lease.heldAt;
@@ -110,43 +136,62 @@ function end(context: Context, name: string, code: ReasonCode): boolean {
 }
 
 /** The door or its process is gone: before the hand-over everything is taken back, after it the folder decides. */
-async function closed(context: Context, name: string, connection: LeaseConnection): Promise<void> {
-  const { doors, store, runnerStore } = context;
-  if (!doors.is(name, connection)) return;
-  doors.forget(name);
+async function closed(context: Context, name: string): Promise<void> {
+  const { store, runnerStore } = context;
   const lease = store.lease(name);
   if (lease === null || context.isStopping()) return;
+  // A store that cannot be read throws here, and the lease stays: missing data never frees a host.
   if (lease.state === 'held') {
     if (await runnerStore.stands(lease.store, name)) return;
     const releases = await runnerStore.releases(lease.store);
     if (releases.some((release) => release.name === name)) return;
   }
   end(context, name, 'lease-dropped');
-  // A door killed after its grant leaves a half-made folder with a client key in it.
-  await runnerStore.remove(lease.store, name).catch(() => undefined);
+  // A door killed between commit and rename leaves a half-made folder with a client key in it.
+  if (lease.state === 'held') await runnerStore.removeHalfMade(lease.store, name);
+}
+
+/** Hears of the door's end, also while other work on the folder is under way. */
+function serveDoor(context: Context, request: LeaseRequest, connection: LeaseConnection): void {
+  const { doors, clock, isStopping } = context;
+  const { name, pid } = request;
+  doors.add(name, connection, { pid, now: clock.now() });
+  connection.onClosed(() => {
+    if (isStopping() || !doors.is(name, connection)) return;
+    doors.forget(name);
+    atFolder(context, name, () => closed(context, name));
+  });
 }
 
 /** What stands under that name already: a lease to go on with after a restart, nothing, or a refusal. */
 async function existing(context: Context, request: LeaseRequest): Promise<Lease | null> {
-  const { store, doors, runnerStore } = context;
-  const lease = store.lease(request.name);
-  const taken = new HostlerError('lease-exists', `Host already exists: "${request.name}"`);
-  if (lease === null) return null;
-  if (doors.has(request.name)) throw taken;
-  if (lease.state !== 'held') return lease;
-  if (await runnerStore.stands(lease.store, request.name)) throw taken;
-  end(context, request.name, 'lease-dropped');
-  return null;
+  const { store, doors, runnerStore, folderWork, book } = context;
+  const { name } = request;
+  const taken = new HostlerError('lease-exists', `Host already exists: "${name}"`);
+  if (folderWork.has(name)) await folderWork.get(name);
+  // A daemon that stood still may hear a door ask again before it hears that the first connection broke.
+  if (doors.isFrom(name, request.pid)) doors.finish(name, null);
+  if (doors.has(name)) throw taken;
+  const lease = store.lease(name);
+  if (lease === null || lease.state !== 'held') return lease;
+  // Given back, and nobody read it yet: read later, it would end the new lease of that name.
+  const isReleased = await runnerStore.isReleased(lease.store, name);
+  if (!isReleased && (await runnerStore.stands(lease.store, name))) throw taken;
+  if (doors.has(name)) throw taken;
+  // The door of a commit whose answer was lost comes back for the same machine, if nobody used it since.
+  const again = isReleased ? null : book.takeBack(name);
+  if (again === null) end(context, name, isReleased ? 'lease-ended' : 'lease-dropped');
+  if (isReleased) await runnerStore.takeRelease(lease.store, name);
+  return again;
 }
 
 async function open(context: Context, request: LeaseRequest, connection: LeaseConnection): Promise<void> {
-  const { store, book, doors, line, clock } = context;
+  const { store, book, doors, line } = context;
   const known = await existing(context, request);
   const { name } = request;
   if (doors.has(name)) throw new HostlerError('lease-exists', `Host already exists: "${name}"`);
   const { lease, granted } = known === null ? book.admit(request) : { lease: known, granted: null };
-  doors.add(name, connection, clock.now());
-  connection.onClosed(() => void closed(context, name, connection));
+  serveDoor(context, request, connection);
   const machine = lease.machine === null ? null : store.machine(lease.machine);
   if (granted !== null) sendGranted(context, granted);
   else if (lease.state === 'granted' && machine !== null) sendGranted(context, { lease, machine });
@@ -201,22 +246,29 @@ function sweepOne(context: Context, lease: Lease, daemonAgeMs: DurationMs): void
   else if (now - (doors.heardAt(lease.name) ?? 0) >= HEARTBEAT_MS) tellWaiting(context, lease);
 }
 
+/** What a door is told; its answer has begun, so nobody else can tell it any more. */
+function refusalOf(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof HostlerError) return { code: error.code, message: error.message };
+  return { code: 'internal', message: `the lease could not be made: ${messageOf(error)}` };
+}
+
 /** The lease service of one daemon. */
 export function createLeases(deps: LeaseDeps): Leases {
   const { store, clock, metrics, journal } = deps;
-  const context: Context = { ...deps, book: createLeaseBook(deps), doors: createDoorConnections() };
+  const [book, doors, folderWork] = [createLeaseBook(deps), createDoorConnections(), new Map()];
+  const context: Context = { ...deps, book, doors, folderWork };
   const startedAt = clock.monotonic();
   return {
     async open(request, connection) {
       try {
         await open(context, request, connection);
       } catch (error) {
-        if (!(error instanceof HostlerError)) throw error;
-        connection.send({ event: 'failed', code: error.code, message: error.message });
+        connection.send({ event: 'failed', ...refusalOf(error) });
         connection.end();
       }
     },
     end: (name, code) => end(context, name, code),
+    folderSettled: async (name) => context.folderWork.get(name),
     grantReady: (pool) => grantReady(context, pool),
     commit(name) {
       const lease = context.book.commit(name);

@@ -1,12 +1,15 @@
 // Reads what the door's shell part left in docker-machine's store folder: `url` and `config` calls, and folders that
 // `rm` moved away. Works the same after a day without a daemon: the folder is the queue.
 // Trap: a release is deleted only after its lease's end is stored; a crash in between just ends it again.
+// Trap: a name may be created anew while its old folder still waits here: a release ends the lease it was made for only.
 import { messageOf } from '../domain/error.ts';
+import type { Lease } from '../domain/lease.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { DoorNote, RunnerStore } from '../ports/runner-store.ts';
+import type { DoorNote, Release, RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
+import { isSameHold } from './lease-steps.ts';
 import type { Leases } from './leases.ts';
 
 /** File notification can fail silently (network file systems, full queues), so the folder is read this often anyway. */
@@ -50,30 +53,61 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
     if (note.verb === 'url') deps.nudge();
   }
 
-  async function readStore(path: string): Promise<void> {
-    for (const note of await runnerStore.notes(path)) applyNote(note);
-    for (const release of await runnerStore.releases(path)) {
-      if (release.foreign) {
-        await deps.endForeign(path, release.name);
-        continue;
-      }
-      const machine = store.lease(release.name)?.machine ?? null;
-      const known = leases.end(release.name, release.byPerson ? 'by-person' : 'lease-ended');
-      if (known && release.byPerson && machine !== null) deps.retireByPerson(machine);
-      await runnerStore.takeRelease(path, release.name);
+  /** The name was taken again since: a lease that is not held never had a folder, one whose folder stands keeps it. */
+  async function isTakenAgain(lease: Lease): Promise<boolean> {
+    if (lease.state !== 'held') return true;
+    if (!(await runnerStore.stands(lease.store, lease.name))) return false;
+    return (await runnerStore.mark(lease.store, lease.name))?.machine === lease.machine;
+  }
+
+  /** `before`: the lease of that name before the releases were listed. What changed since is judged in the next round. */
+  async function take(path: string, release: Release, before: Lease | null): Promise<void> {
+    const { name, byPerson } = release;
+    if (release.foreign) return deps.endForeign(path, name);
+    const isOld = before === null || (await isTakenAgain(before));
+    const lease = store.lease(name);
+    if (lease !== null && (before === null || !isSameHold(lease, before))) return;
+    if (lease !== null && !isOld) {
+      leases.end(name, byPerson ? 'by-person' : 'lease-ended');
+      if (byPerson && lease.machine !== null) deps.retireByPerson(lease.machine);
     }
+    await runnerStore.takeRelease(path, name);
+  }
+
+  /** Runs one step; what fails is said once, and never keeps the others from their turn. */
+  async function attempt(
+    what: string,
+    about: Record<string, string>,
+    step: () => Promise<void>,
+  ): Promise<void> {
+    const key = [what, ...Object.values(about)].join('\n');
+    try {
+      await step();
+      failing.delete(key);
+    } catch (error) {
+      if (!failing.has(key)) log.warn(what, { ...about, error: messageOf(error) });
+      failing.add(key);
+    }
+  }
+
+  async function readStore(path: string): Promise<void> {
+    const before = new Map(store.leases().map((lease) => [lease.name, lease]));
+    await attempt('a machine store cannot be read', { store: path, what: 'calls' }, async () => {
+      for (const note of await runnerStore.notes(path)) applyNote(note);
+    });
+    await attempt('a machine store cannot be read', { store: path, what: 'releases' }, async () => {
+      for (const release of await runnerStore.releases(path)) {
+        const { name } = release;
+        await attempt('a release cannot be taken', { store: path, lease: name }, () =>
+          take(path, release, before.get(name) ?? null),
+        );
+      }
+    });
   }
 
   async function read(): Promise<void> {
     for (const path of new Set([deps.home(), ...store.stores()])) {
-      try {
-        await readStore(path);
-        failing.delete(path);
-      } catch (error) {
-        if (!failing.has(path))
-          log.warn('a machine store cannot be read', { store: path, error: messageOf(error) });
-        failing.add(path);
-      }
+      await readStore(path);
       if (!watches.has(path))
         watches.set(
           path,

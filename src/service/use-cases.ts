@@ -187,6 +187,7 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
       if (byPerson) deps.loseHost(name, 'by-person', 'a person ended it');
       else leases.end(name, 'lease-ended');
       if (byPerson && lease.machine !== null) retire(lease.machine, false);
+      await leases.folderSettled(name);
       return `${name} is given back`;
     },
     switchPool: (what, pool) => switchPools(deps, what, pool),

@@ -2,7 +2,7 @@
 // It must not decide about leases. Trap: the runner and the door change the folder at any moment, so a file that has just
 // gone is normal; an unreadable store is not, and throws: it must never look like an empty one.
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import {
   BY_PERSON,
@@ -79,11 +79,7 @@ const releasedIn = (store: string) => join(store, MACHINES, MAILBOX, RELEASED);
 /** Folders that `rm` moved away, by name in the order they came. */
 async function entries(store: string): Promise<Entry[]> {
   const released = releasedIn(store);
-  const names = await readdir(released).catch((error: unknown) => {
-    if (isMissing(error)) return [];
-    throw error;
-  });
-  return names
+  return (await namesIn(released))
     .map((file) => ({ file, groups: RELEASED_PATTERN.exec(file)?.groups }))
     .map(({ file, groups }) => ({
       folder: join(released, file),
@@ -92,6 +88,46 @@ async function entries(store: string): Promise<Entry[]> {
     }))
     .filter(({ name }) => NAME_PATTERN.test(name))
     .toSorted((one, other) => one.number - other.number);
+}
+
+/** What a removal renames a folder to: a name that is neither a machine's nor a release's. */
+const REMOVED_PATTERN = /^\..+\.gone$/;
+const removedName = (folder: string) => join(dirname(folder), `.${basename(folder)}.gone`);
+const drop = (folder: string) => rm(folder, { recursive: true, force: true, maxRetries: 2 });
+
+/**
+ * Renamed first: a process killed in the middle would leave half a folder under a name that means something. Without its
+ * mark a release looks like another docker-machine's, whose instance is to be ended.
+ */
+async function removeWhole(folder: string): Promise<void> {
+  const removed = removedName(folder);
+  await drop(removed);
+  try {
+    await rename(folder, removed);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  await drop(removed);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+}
+
+/** Half-made folders of a store, with when each last changed. */
+async function halfMadeIn(store: string): Promise<{ name: string; at: number }[]> {
+  const found: { name: string; at: number }[] = [];
+  for (const file of await namesIn(join(store, MACHINES))) {
+    const name = /^\.(?<name>.+)\.tmp$/.exec(file)?.groups?.['name'] ?? '';
+    if (!NAME_PATTERN.test(name)) continue;
+    const seen = await stat(folderOf(store, file)).catch(() => null);
+    if (seen?.isDirectory() === true) found.push({ name, at: seen.mtimeMs });
+  }
+  return found;
 }
 
 /** The store of one or several MACHINE_STORAGE_PATH folders. */
@@ -112,6 +148,8 @@ export function createRunnerStore(deps: Deps): RunnerStore {
       });
       return found !== null && found.size > 0;
     },
+
+    isReleased: (store, name) => exists(join(releasedIn(store), name, MARK)),
 
     async releases(store) {
       return Promise.all(
@@ -140,7 +178,7 @@ export function createRunnerStore(deps: Deps): RunnerStore {
 
     async takeRelease(store, name) {
       const first = (await entries(store)).find((entry) => entry.name === name);
-      if (first) await rm(first.folder, { recursive: true, force: true, maxRetries: 2 });
+      if (first) await removeWhole(first.folder);
     },
 
     notes: (store) => calls.read(join(store, MACHINES, MAILBOX)),
@@ -159,8 +197,20 @@ export function createRunnerStore(deps: Deps): RunnerStore {
 
     async remove(store, name) {
       if (!NAME_PATTERN.test(name)) return;
-      for (const folder of [name, halfMade(name)])
-        await rm(folderOf(store, folder), { recursive: true, force: true, maxRetries: 2 });
+      for (const folder of [name, halfMade(name)]) await removeWhole(folderOf(store, folder));
+    },
+
+    async removeHalfMade(store, name) {
+      if (NAME_PATTERN.test(name)) await removeWhole(folderOf(store, halfMade(name)));
+    },
+
+    async tidy(store, isStale) {
+      for (const folder of [join(store, MACHINES), releasedIn(store)]) {
+        const left = (await namesIn(folder)).filter((file) => REMOVED_PATTERN.test(file));
+        for (const file of left) await drop(join(folder, file));
+      }
+      for (const { name, at } of await halfMadeIn(store))
+        if (isStale(name, at)) await removeWhole(folderOf(store, halfMade(name)));
     },
 
     watch(store, changed) {

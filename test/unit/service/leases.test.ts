@@ -1,5 +1,14 @@
 // The lease service on a real store and a real folder: who gets a machine, what every kind of end leaves behind.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -13,7 +22,7 @@ import type { Config, PoolSpec } from '../../../src/domain/config.ts';
 import { createCurrentConfig } from '../../../src/service/current-config.ts';
 import type { LeaseConnection } from '../../../src/service/door-connections.ts';
 import { createJournal } from '../../../src/service/journal.ts';
-import { createLeases, HEARTBEAT_MS } from '../../../src/service/leases.ts';
+import { createLeases, HEARTBEAT_MS, RECONNECT_GRACE_MS } from '../../../src/service/leases.ts';
 import { createWaitingLine } from '../../../src/service/waiting-line.ts';
 import { machine as aMachine, NOON, poolSpec } from '../../support/builders.ts';
 import { createHandClock, settle } from '../../support/hand-clock.ts';
@@ -39,6 +48,7 @@ function aService(over: Partial<PoolSpec> = {}) {
     store,
     config,
     clock,
+    log,
     journal,
     metrics,
     line: createWaitingLine(),
@@ -52,8 +62,12 @@ function aService(over: Partial<PoolSpec> = {}) {
   const prefix = pool.namePrefixes[0] ?? 'runner-';
   let pid = 100;
 
-  function open(name: string): {
+  function open(
+    name: string,
+    from = pid++,
+  ): {
     name: string;
+    pid: number;
     events: LeaseEvent[];
     ended(): boolean;
     close(): Promise<void>;
@@ -71,10 +85,16 @@ function aService(over: Partial<PoolSpec> = {}) {
       },
     };
     void leases.open(
-      { name: `${prefix}${name}`, driver: 'amazonec2', options: [], store: folder, pid: pid++, runnerPid: 1 },
+      { name: `${prefix}${name}`, driver: 'amazonec2', options: [], store: folder, pid: from, runnerPid: 1 },
       connection,
     );
-    return { name: `${prefix}${name}`, events, ended: () => isOver, close: () => (closed(), settle()) };
+    return {
+      name: `${prefix}${name}`,
+      pid: from,
+      events,
+      ended: () => isOver,
+      close: () => (closed(), settle()),
+    };
   }
   const ready = (id: string, more: Parameters<typeof aMachine>[0] = {}) => {
     store.putMachine(aMachine({ id, pool: pool.id, phase: 'ready', lease: null, ...more }));
@@ -84,6 +104,12 @@ function aService(over: Partial<PoolSpec> = {}) {
     mkdirSync(join(folder, 'machines', name), { recursive: true });
     writeFileSync(join(folder, 'machines', name, 'config.json'), '{}');
     writeFileSync(join(folder, 'machines', name, 'hostler'), 'tcp://1.2.3.4:2376\nm\n');
+  };
+  /** As a door leaves it that has its grant and not yet its commit. */
+  const halfMake = (name: string) => {
+    const path = join(folder, 'machines', `.${name}.tmp`);
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, 'key.pem'), 'key');
   };
   return {
     pool,
@@ -95,6 +121,8 @@ function aService(over: Partial<PoolSpec> = {}) {
     open,
     ready,
     stand,
+    halfMake,
+    left: () => readdirSync(join(folder, 'machines')),
     stop: () => (stopping = true),
   };
 }
@@ -276,5 +304,133 @@ describe('the end of a lease', () => {
     service.stop();
     await door.close();
     expect(service.store.lease(door.name)?.state).toBe('waiting');
+  });
+});
+
+describe('a name in two hands', () => {
+  const taken = (name: string) => join(folder, 'machines', '.hostler', 'released', name);
+
+  test('goes to the door that asks again before the end of its first connection was heard', async () => {
+    const service = aService();
+    const first = service.open('a');
+    await settle();
+    const second = service.open('a', first.pid);
+    await settle();
+    expect(second.events).toMatchObject([{ event: 'waiting' }]);
+    await first.close();
+    service.ready('m-1');
+    expect(second.events.at(-1)).toMatchObject({ event: 'granted', machine: 'm-1' });
+  });
+
+  test('keeps its machine for the door whose commit got no answer', async () => {
+    const service = aService();
+    service.ready('m-1');
+    const first = service.open('a');
+    await settle();
+    service.leases.commit(first.name);
+    service.ready('m-2', { idleSince: NOON + 1 });
+    const second = service.open('a', first.pid);
+    await vi.waitFor(() =>
+      expect(second.events).toMatchObject([{ event: 'granted', machine: 'm-1', pool: service.pool.id }]),
+    );
+    expect(service.store.lease(first.name)).toMatchObject({ state: 'granted', machine: 'm-1', heldAt: null });
+    service.leases.commit(second.name);
+    expect(service.store.lease(first.name)).toMatchObject({ state: 'held', machine: 'm-1' });
+  });
+
+  test('is a new lease when the old one was given back and nobody has read that yet', async () => {
+    const service = aService();
+    service.ready('m-1');
+    const first = service.open('a');
+    await settle();
+    service.leases.commit(first.name);
+    service.stand(first.name);
+    await first.close();
+    mkdirSync(join(taken('x'), '..'), { recursive: true });
+    renameSync(join(folder, 'machines', first.name), taken(first.name));
+    await service.clock.advance(1_000);
+    const second = service.open('a');
+    await vi.waitFor(() => expect(second.events.at(-1)).toMatchObject({ event: 'granted' }));
+    expect(existsSync(taken(first.name))).toBe(false);
+    expect(service.store.lease(first.name)).toMatchObject({ state: 'granted', since: NOON + 1_000 });
+  });
+
+  test('stays with the folder that stands', async () => {
+    const service = aService();
+    service.ready('m-1');
+    const first = service.open('a');
+    await settle();
+    service.leases.commit(first.name);
+    service.stand(first.name);
+    await first.close();
+    const second = service.open('a');
+    await vi.waitFor(() => expect(second.events).toMatchObject([{ event: 'failed', code: 'lease-exists' }]));
+    expect(service.store.lease(first.name)).toMatchObject({ state: 'held', machine: 'm-1' });
+  });
+});
+
+describe('a half-made folder', () => {
+  test('goes with the lease that ends while its door is at work', async () => {
+    const service = aService();
+    service.ready('m-1');
+    const granted = service.open('a');
+    await settle();
+    service.halfMake(granted.name);
+    service.leases.end(granted.name, 'lease-ended');
+    await service.leases.folderSettled(granted.name);
+    expect(service.left()).toEqual([]);
+    const committed = service.open('b');
+    await settle();
+    service.halfMake(committed.name);
+    service.leases.commit(committed.name);
+    service.leases.end(committed.name, 'lease-ended');
+    await service.leases.folderSettled(committed.name);
+    expect(service.left()).toEqual([]);
+  });
+
+  test('goes with the lease of a door that never came back after a restart', async () => {
+    const service = aService();
+    const door = service.open('a');
+    await settle();
+    const lease = service.store.lease(door.name);
+    if (lease === null) throw new Error('the lease stands');
+    // Of the daemon before: nobody is connected.
+    service.store.putLease({ ...lease, name: 'of-before', state: 'granted', grantedAt: NOON });
+    service.halfMake('of-before');
+    await service.clock.advance(RECONNECT_GRACE_MS + 1);
+    service.leases.sweep();
+    expect(service.store.lease('of-before')).toBeNull();
+    await service.leases.folderSettled('of-before');
+    expect(service.left()).toEqual([]);
+  });
+});
+
+describe('a store that cannot be read', () => {
+  test('keeps the lease of a door that ended', async () => {
+    const service = aService();
+    service.ready('m-1');
+    const door = service.open('a');
+    await settle();
+    service.leases.commit(door.name);
+    mkdirSync(join(folder, 'machines'), { recursive: true });
+    symlinkSync(door.name, join(folder, 'machines', door.name));
+    await door.close();
+    await service.leases.folderSettled(door.name);
+    expect(service.store.lease(door.name)).toMatchObject({ state: 'held', machine: 'm-1' });
+  });
+
+  test('is said to the create that needs it', async () => {
+    const service = aService();
+    service.ready('m-1');
+    const door = service.open('a');
+    await settle();
+    service.leases.commit(door.name);
+    mkdirSync(join(folder, 'machines'), { recursive: true });
+    symlinkSync(door.name, join(folder, 'machines', door.name));
+    await door.close();
+    await service.leases.folderSettled(door.name);
+    const second = service.open('a');
+    await vi.waitFor(() => expect(second.events).toMatchObject([{ event: 'failed', code: 'internal' }]));
+    expect(second.ended()).toBe(true);
   });
 });

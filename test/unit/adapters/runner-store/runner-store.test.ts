@@ -98,6 +98,28 @@ describe('releases', () => {
     expect(readdirSync(released)).toEqual(['box-1~10']);
   });
 
+  test('never look like those of another docker-machine while they are taken', async () => {
+    const released = join(mailbox, 'released');
+    const many = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`file-${index}`, '']));
+    folder(join(released, 'box-1'), { hostler: 'x\n', 'config.json': '{}', ...many });
+    const progress = { isOver: false };
+    const taking = runnerStore.takeRelease(store, 'box-1').finally(() => {
+      progress.isOver = true;
+    });
+    while (!progress.isOver)
+      expect((await runnerStore.releases(store)).filter(({ foreign }) => foreign)).toEqual([]);
+    await taking;
+    expect(readdirSync(released)).toEqual([]);
+  });
+
+  test('that a killed daemon was taking are none, and go with the next tidying', async () => {
+    const released = join(mailbox, 'released');
+    folder(join(released, '.box-1.gone'), { 'config.json': '{}' });
+    expect(await runnerStore.releases(store)).toEqual([]);
+    await runnerStore.tidy(store, () => false);
+    expect(readdirSync(released)).toEqual([]);
+  });
+
   test('of a store without a mailbox are none', async () => {
     rmSync(mailbox, { recursive: true });
     expect(await runnerStore.releases(store)).toEqual([]);
@@ -236,5 +258,21 @@ describe('watching', () => {
     mkdirSync(join(fresh, 'machines/.hostler/released/box-1'));
     await released;
     stop();
+  });
+});
+
+describe('what killed processes left', () => {
+  test('goes: removals in their middle at once, half-made folders when they are stale', async () => {
+    folder(join(machines, 'box-1'));
+    folder(join(machines, '.box-2.gone'));
+    folder(join(machines, '.box-3.tmp'));
+    folder(join(machines, '.box-4.tmp'));
+    await runnerStore.tidy(store, (name, at) => name === 'box-3' && at <= Date.now());
+    expect(readdirSync(machines).toSorted()).toEqual(['.box-4.tmp', '.hostler', 'box-1']);
+  });
+
+  test('of a store that is not there is nothing', async () => {
+    await runnerStore.tidy(join(store, 'elsewhere'), () => true);
+    await runnerStore.removeHalfMade(join(store, 'elsewhere'), 'box-1');
   });
 });
