@@ -90,6 +90,12 @@ async function entries(store: string): Promise<Entry[]> {
     .toSorted((one, other) => one.number - other.number);
 }
 
+/** null when it was taken meanwhile: what is not there has no mark either, and must not count as another's. */
+async function readRelease({ folder, name }: Entry): Promise<Release | null> {
+  const [byPerson, ours] = await Promise.all([exists(join(folder, BY_PERSON)), exists(join(folder, MARK))]);
+  return ours || (await exists(folder)) ? { name, byPerson, foreign: !ours } : null;
+}
+
 /** What a removal renames a folder to: a name that is neither a machine's nor a release's. */
 const REMOVED_PATTERN = /^\..+\.gone$/;
 const removedName = (folder: string) => join(dirname(folder), `.${basename(folder)}.gone`);
@@ -152,15 +158,8 @@ export function createRunnerStore(deps: Deps): RunnerStore {
     isReleased: (store, name) => exists(join(releasedIn(store), name, MARK)),
 
     async releases(store) {
-      return Promise.all(
-        (await entries(store)).map(
-          async ({ folder, name }): Promise<Release> => ({
-            name,
-            byPerson: await exists(join(folder, BY_PERSON)),
-            foreign: !(await exists(join(folder, MARK))),
-          }),
-        ),
-      );
+      const found = await Promise.all((await entries(store)).map(readRelease));
+      return found.filter((release) => release !== null);
     },
 
     async mark(store, name) {
