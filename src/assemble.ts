@@ -116,7 +116,9 @@ function createContext(input: AssembleInput): Context {
       const tls = store.machineTls(machine.id);
       if (tls === null || machine.address === null) return null;
       const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
-      return { address: machine.address, port, tls: { ca: input.authority, ...tls } };
+      // A new authority serves new machines only: each is known by the one that it was made with.
+      const { cert, key, ca } = tls;
+      return { address: machine.address, port, tls: { ca: ca ?? input.authority, cert, key } };
     },
   };
 }

@@ -23,6 +23,7 @@ export const errorCodes = {
   'daemon-stopping': { exit: 69, http: 503 },
   'already-running': { exit: 75, http: 409 },
   'state-unusable': { exit: 74, http: 500 },
+  'state-unwritable': { exit: 74, http: 503 },
   'port-in-use': { exit: 71, http: 500 },
   'cloud-refused': { exit: 5, http: 502 },
   'host-unreachable': { exit: 6, http: 502 },

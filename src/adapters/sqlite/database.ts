@@ -1,14 +1,12 @@
 // Opens the state database and holds the folder's lock: one daemon per state folder.
 // Traps: the lock file must never be opened by anything else in this process (closing it would drop the lock);
-// a busy database blocks the whole event loop for `timeout`, so it is short.
+// a busy database blocks the whole event loop for its timeout, so that is short.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HostlerError, messageOf } from '../../domain/error.ts';
+import { BUSY_TIMEOUT_MS } from './disk.ts';
 import { migrations } from './schema.ts';
-
-/** Longest wait for a reader's lock, milliseconds: another process may run a backup. */
-const BUSY_TIMEOUT_MS = 2_000;
 
 function explain(folder: string, error: unknown): HostlerError {
   return new HostlerError('state-unusable', `the state folder cannot be used: ${messageOf(error)}`, {
@@ -40,19 +38,25 @@ export function lockFolder(folder: string): () => void {
       where: folder,
     });
   }
-  writeFileSync(pidFile, `${process.pid}\n`);
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`);
+  } catch {
+    // It only serves the message above.
+  }
   return () => lock.close();
 }
 
-/** Opens (`:memory:` or a file) and migrates. Throws `state-unusable`. */
+/** Opens (`:memory:` or a file) and migrates. Throws `state-unusable`, SQLite's error as its cause. */
 export function openDatabase(path: string): DatabaseSync {
+  let database: DatabaseSync | null = null;
   try {
-    const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     if (path !== ':memory:') chmodSync(path, 0o600);
     database.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on;');
     migrate(database);
     return database;
   } catch (error) {
+    database?.close();
     if (error instanceof HostlerError) throw error;
     throw explain(path, error);
   }

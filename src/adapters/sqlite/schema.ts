@@ -21,4 +21,6 @@ export const migrations: readonly string[] = [
   create table stores (path text primary key) strict;
   create table facts (name text primary key, value text not null) strict;
   `,
+  // The authority that a machine's server certificate comes from: a new one serves new machines only.
+  `alter table machine_tls add column ca text;`,
 ];

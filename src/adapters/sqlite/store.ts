@@ -1,204 +1,193 @@
-// The store port on SQLite. One process writes, so every table but the events is also held in memory: a tick over
-// 10,000 machines reads no disk. Writes go through at once, in WAL mode: transactions (intents, leases) wait for the disk,
-// single rows (how far a boot is) survive a crash of the process and are learned again after a power loss.
-// Trap: after a failed transaction the memory is read again from disk; nothing may keep a map across `transaction`.
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+// The store port on SQLite. One process writes, so all but the events and the certificates is also held in memory: a tick
+// over 10,000 machines reads no disk. Writes go out when their transaction ends, in WAL mode: what must survive a power
+// loss (intents, hand-overs) waits for the disk, the rest survives a crash and is learned again after a power loss.
+// Trap: a disk that takes nothing refuses what must be durable and only that; all else is kept in memory and written
+// later, so that a full disk never ends a job or the daemon.
+import type { DatabaseSync } from 'node:sqlite';
+import { HostlerError } from '../../domain/error.ts';
 import type { Launch } from '../../domain/launch.ts';
 import type { Lease } from '../../domain/lease.ts';
 import type { Machine } from '../../domain/machine.ts';
 import type { PoolMemory } from '../../domain/observation.ts';
 import type { Rest } from '../../domain/outcome.ts';
-import type { Event } from '../../domain/plan.ts';
-import type { ReasonCode } from '../../domain/reason.ts';
-import type { EpochMs } from '../../domain/units.ts';
-import type { Store } from '../../ports/store.ts';
+import type { DurationMs } from '../../domain/units.ts';
+import type { MachineTls, Store } from '../../ports/store.ts';
+import { type Batch, createDisk } from './disk.ts';
+import { createHistory } from './history.ts';
+import { change, createTableImage, type Record } from './table-image.ts';
 
-/** Events kept, a few weeks of a busy pool at about 300 bytes each. */
-const EVENTS_KEPT = 50_000;
-/** Old events are cut every so many new ones: a delete for each would double the writes. */
-const EVENTS_CUT_EVERY = 500;
-/** Events written together at the latest; the daemon flushes once a second. */
-const EVENTS_TOGETHER = 200;
 /** Boots kept a pool: enough for a steady 90th percentile, few enough to follow a change of AMI. */
 const BOOTS_KEPT = 50;
 
-type Keyed<T> = {
-  all: Map<string, T>;
-  put(key: string, value: T, ...more: SQLInputValue[]): void;
-  drop(key: string): void;
-  load(): void;
-};
+type Survives = Parameters<Store['transaction']>[1];
 
-/** A table of JSON bodies by key with its image in memory. */
-function keyed<T>(database: DatabaseSync, table: string, key: string, extra = ''): Keyed<T> {
-  const columns = [key, 'body', ...(extra === '' ? [] : [extra])];
-  const insert = database.prepare(
-    `insert or replace into ${table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`,
-  );
-  const remove = database.prepare(`delete from ${table} where ${key} = ?`);
-  const all = new Map<string, T>();
-  const load = () => {
-    all.clear();
-    for (const row of database.prepare(`select ${key} as k, body from ${table} order by rowid`).all()) {
-      all.set(String(row['k']), JSON.parse(String(row['body'])) as T);
-    }
-  };
-  load();
-  return {
-    all,
-    load,
-    put(id, value, ...more) {
-      insert.run(id, JSON.stringify(value), ...more);
-      all.set(id, value);
-    },
-    drop(id) {
-      remove.run(id);
-      all.delete(id);
-    },
-  };
-}
+/** Collects what a transaction changes, writes it at its end, or undoes it. `settled`: all that came before is written. */
+function createChanges(database: DatabaseSync, settled: () => void) {
+  const disk = createDisk(database);
+  let open: { batch: Batch; undo: (() => void)[] } | null = null;
 
-function eventOf(row: Record<string, unknown>): Event {
-  return {
-    seq: Number(row['seq']),
-    at: Number(row['at']),
-    code: row['code'] as ReasonCode,
-    pool: (row['pool'] as string | null) ?? null,
-    machine: (row['machine'] as string | null) ?? null,
-    lease: (row['lease'] as string | null) ?? null,
-    text: String(row['text']),
-    detail: JSON.parse(String(row['detail'])) as Event['detail'],
-  };
-}
-
-/** The history and the boots: append-only, read from disk. Events are written a few at a time: one sync each would cost more than what they tell of. */
-function history(database: DatabaseSync): Pick<Store, 'flush' | 'addEvent' | 'events' | 'boots' | 'addBoot'> {
-  const insert = database.prepare(
-    'insert into events (seq, at, code, pool, machine, lease, text, detail) values (?, ?, ?, ?, ?, ?, ?, ?)',
-  );
-  const last = database.prepare('select seq from sqlite_sequence where name = ?').get('events');
-  let seq = Number(last?.['seq'] ?? 0);
-  let pending: Event[] = [];
-  const cut = database.prepare('delete from events where seq <= ?');
-  const addBoot = database.prepare('insert into boots (pool, ms) values (?, ?)');
-  const cutBoots = database.prepare(
-    'delete from boots where pool = ? and seq not in (select seq from boots where pool = ? order by seq desc limit ?)',
-  );
-  function flush(): void {
-    if (pending.length === 0) return;
-    const events = pending;
-    pending = [];
-    const own = !database.isTransaction;
-    if (own) database.exec('begin immediate');
-    for (const { seq: number, at, code, pool, machine, lease, text, detail } of events)
-      insert.run(number, at, code, pool, machine, lease, text, JSON.stringify(detail));
-    if (seq % EVENTS_CUT_EVERY < events.length) cut.run(seq - EVENTS_KEPT);
-    if (own) database.exec('commit');
+  function undoAll(steps: readonly (() => void)[]): void {
+    for (const undo of steps.toReversed()) undo();
   }
 
+  function end({ batch, undo }: NonNullable<typeof open>, survives: Survives): void {
+    const isDurable = survives === 'power-loss';
+    let written = false;
+    try {
+      written = disk.write(batch, isDurable);
+    } catch (error) {
+      undoAll(undo);
+      throw error;
+    }
+    if (written) return settled();
+    if (batch.size === 0) return;
+    if (!isDurable) return disk.keep(batch);
+    undoAll(undo);
+    throw new HostlerError('state-unwritable', disk.trouble() ?? 'the state cannot be written');
+  }
+
+  function transaction<T>(work: () => T, survives: Survives = 'power-loss'): T {
+    if (open !== null) return work();
+    const mine = { batch: new Map() as Batch, undo: [] as (() => void)[] };
+    open = mine;
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      undoAll(mine.undo);
+      throw error;
+    } finally {
+      open = null;
+    }
+    end(mine, survives);
+    return result;
+  }
+
+  const record: Record = (row, write, undo) => {
+    if (open === null) return end({ batch: new Map([[row, write]]), undo: [undo] }, 'crash');
+    open.batch.set(row, write);
+    open.undo.push(undo);
+  };
+  return { disk, transaction, record };
+}
+
+/** Boots by pool, newest last. */
+function createBoots(database: DatabaseSync, record: Record): Pick<Store, 'boots' | 'addBoot'> {
+  const insert = database.prepare('insert into boots (pool, ms) values (?, ?)');
+  const cut = database.prepare(
+    'delete from boots where pool = ? and seq not in (select seq from boots where pool = ? order by seq desc limit ?)',
+  );
+  const seen = new Map<string, readonly DurationMs[]>();
+  for (const row of database.prepare('select pool, ms from boots order by seq').all()) {
+    const pool = String(row['pool']);
+    seen.set(pool, [...(seen.get(pool) ?? []), Number(row['ms'])].slice(-BOOTS_KEPT));
+  }
+  let written = 0;
   return {
-    flush,
-    addEvent(event) {
-      pending.push({ ...event, seq: ++seq });
-      if (pending.length >= EVENTS_TOGETHER) flush();
-      return seq;
-    },
-    events({ after, limit, pool, machine, lease }) {
-      flush();
-      const filters = (
-        [
-          ['pool', pool],
-          ['machine', machine],
-          ['lease', lease],
-        ] as const
-      ).filter(([, value]) => value !== undefined);
-      const where = ['seq > ?', ...filters.map(([name]) => `${name} = ?`)].join(' and ');
-      const values = [after ?? 0, ...filters.map(([, value]) => String(value))];
-      // Following goes forward from `after`; a first look wants the newest.
-      const order = after === undefined ? 'desc' : 'asc';
-      const rows = database
-        .prepare(`select * from events where ${where} order by seq ${order} limit ?`)
-        .all(...values, limit);
-      const events = rows.map(eventOf);
-      return after === undefined ? events.toReversed() : events;
-    },
-    boots(pool) {
-      return database
-        .prepare('select ms from boots where pool = ? order by seq')
-        .all(pool)
-        .map((row) => Number(row['ms']));
-    },
+    boots: (pool) => [...(seen.get(pool) ?? [])],
     addBoot(pool, ms) {
-      addBoot.run(pool, Math.round(ms));
-      cutBoots.run(pool, pool, BOOTS_KEPT);
+      const whole = Math.round(ms);
+      const undo = change(seen, pool, [...(seen.get(pool) ?? []), whole].slice(-BOOTS_KEPT));
+      const write = () => {
+        insert.run(pool, whole);
+        cut.run(pool, pool, BOOTS_KEPT);
+      };
+      record(`boots ${++written}`, write, undo);
     },
   };
 }
 
-function prepare(database: DatabaseSync) {
+/** Store folders and small facts. */
+function createFacts(
+  database: DatabaseSync,
+  record: Record,
+): Pick<Store, 'stores' | 'addStore' | 'fact' | 'putFact'> {
+  const addStore = database.prepare('insert or ignore into stores (path) values (?)');
+  const putFact = database.prepare('insert or replace into facts (name, value) values (?, ?)');
+  const paths = new Map<string, true>();
+  const facts = new Map<string, string>();
+  for (const row of database.prepare('select path from stores').all()) paths.set(String(row['path']), true);
+  for (const row of database.prepare("select name, value from facts where name <> 'probe'").all())
+    facts.set(String(row['name']), String(row['value']));
   return {
-    tls: database.prepare('select cert, key from machine_tls where machine = ?'),
-    putTls: database.prepare('insert or replace into machine_tls (machine, cert, key) values (?, ?, ?)'),
-    dropTls: database.prepare('delete from machine_tls where machine = ?'),
-    oldMachines: database.prepare('select id from machines where gone_at < ?'),
-    oldLaunches: database.prepare('select token from launches where settled_at < ?'),
-    stores: database.prepare('select path from stores order by path'),
-    addStore: database.prepare('insert or ignore into stores (path) values (?)'),
-    fact: database.prepare('select value from facts where name = ?'),
-    putFact: database.prepare('insert or replace into facts (name, value) values (?, ?)'),
+    stores: () => [...paths.keys()].toSorted(),
+    addStore(path) {
+      if (!paths.has(path))
+        record(`stores ${path}`, () => void addStore.run(path), change(paths, path, true));
+    },
+    fact: (name) => facts.get(name) ?? null,
+    putFact: (name, value) =>
+      record(`facts ${name}`, () => void putFact.run(name, value), change(facts, name, value)),
+  };
+}
+
+/** Certificates stay on disk, some 2 KB a machine; only those that are not written yet are held. */
+function createCertificates(database: DatabaseSync, record: Record, waiting: Map<string, MachineTls>) {
+  const find = database.prepare('select cert, key, ca from machine_tls where machine = ?');
+  const insert = database.prepare(
+    'insert or replace into machine_tls (machine, cert, key, ca) values (?, ?, ?, ?)',
+  );
+  const remove = database.prepare('delete from machine_tls where machine = ?');
+  return {
+    get(id: string): MachineTls | null {
+      const held = waiting.get(id);
+      if (held !== undefined) return held;
+      const row = find.get(id);
+      if (row === undefined) return null;
+      return { cert: String(row['cert']), key: String(row['key']), ca: (row['ca'] as string | null) ?? null };
+    },
+    put(id: string, tls: MachineTls): void {
+      const write = () => void insert.run(id, tls.cert, tls.key, tls.ca ?? null);
+      record(`machine_tls ${id}`, write, change(waiting, id, tls));
+    },
+    drop(id: string): void {
+      record(`machine_tls ${id}`, () => void remove.run(id), change<MachineTls>(waiting, id, undefined));
+    },
   };
 }
 
 /** The store on an open database (see database.ts). */
 export function createStore(database: DatabaseSync): Store {
-  const machines = keyed<Machine>(database, 'machines', 'id', 'gone_at');
-  const leases = keyed<Lease>(database, 'leases', 'name');
-  const launches = keyed<Launch>(database, 'launches', 'token', 'settled_at');
-  const rests = keyed<Rest>(database, 'rests', 'key');
-  const memories = keyed<PoolMemory>(database, 'memories', 'pool');
-  const tables = [machines, leases, launches, rests, memories];
-  const statement = prepare(database);
-  const past = history(database);
-  let depth = 0;
+  const waitingTls = new Map<string, MachineTls>();
+  const { disk, transaction, record } = createChanges(database, () => waitingTls.clear());
+  const image = <T>(table: string, key: string, extra?: string) =>
+    createTableImage<T>(database, extra === undefined ? { table, key } : { table, key, extra }, record);
+  const machines = image<Machine>('machines', 'id', 'gone_at');
+  const leases = image<Lease>('leases', 'name');
+  const launches = image<Launch>('launches', 'token', 'settled_at');
+  const rests = image<Rest>('rests', 'key');
+  const memories = image<PoolMemory>('memories', 'pool');
+  const tls = createCertificates(database, record, waitingTls);
+  const history = createHistory(database);
 
-  function transaction<T>(work: () => T, survives: 'power-loss' | 'crash' = 'power-loss'): T {
-    if (depth > 0) return work();
-    const waitsForDisk = survives === 'power-loss';
-    database.exec(waitsForDisk ? 'pragma synchronous = full; begin immediate' : 'begin immediate');
-    depth = 1;
-    try {
-      const result = work();
-      database.exec('commit');
-      return result;
-    } catch (error) {
-      if (database.isTransaction) database.exec('rollback');
-      for (const table of tables) table.load();
-      throw error;
-    } finally {
-      depth = 0;
-      if (waitsForDisk) database.exec('pragma synchronous = normal');
-    }
+  function flush(): void {
+    const pending = history.pending();
+    const isWell = disk.trouble() === null ? disk.write(pending, false) : disk.retry(pending);
+    if (!isWell) return;
+    history.written();
+    waitingTls.clear();
   }
 
   return {
-    ...past,
     transaction,
+    flush,
+    trouble: () => disk.trouble(),
     machines: () => [...machines.all.values()],
     machine: (id) => machines.all.get(id) ?? null,
     putMachine: (machine) =>
       machines.put(machine.id, machine, machine.phase === 'gone' ? machine.since : null),
-    dropGone(before: EpochMs) {
-      for (const row of statement.oldMachines.all(before)) {
-        machines.drop(String(row['id']));
-        statement.dropTls.run(String(row['id']));
-      }
-      for (const row of statement.oldLaunches.all(before)) launches.drop(String(row['token']));
-    },
-    machineTls(id) {
-      const row = statement.tls.get(id);
-      return row === undefined ? null : { cert: String(row['cert']), key: String(row['key']) };
-    },
-    putMachineTls: (id, tls) => void statement.putTls.run(id, tls.cert, tls.key),
+    dropGone: (before) =>
+      transaction(() => {
+        for (const { id, phase, since } of machines.all.values()) {
+          if (phase !== 'gone' || since >= before) continue;
+          machines.drop(id);
+          tls.drop(id);
+        }
+        for (const { token, state, at } of launches.all.values())
+          if (state !== 'intended' && at < before) launches.drop(token);
+      }, 'crash'),
+    machineTls: (id) => tls.get(id),
+    putMachineTls: (id, { cert, key, ca = null }) => tls.put(id, { cert, key, ca }),
     leases: () => [...leases.all.values()],
     lease: (name) => leases.all.get(name) ?? null,
     putLease: (lease) => leases.put(lease.name, lease),
@@ -211,15 +200,19 @@ export function createStore(database: DatabaseSync): Store {
     deleteRest: (key) => rests.drop(key),
     memory: (pool) => memories.all.get(pool) ?? null,
     putMemory: (memory) => memories.put(memory.pool, memory),
-    stores: () => statement.stores.all().map((row) => String(row['path'])),
-    addStore: (path) => void statement.addStore.run(path),
-    fact(name) {
-      const row = statement.fact.get(name);
-      return row === undefined ? null : String(row['value']);
+    ...createBoots(database, record),
+    ...createFacts(database, record),
+    addEvent(event) {
+      const { seq, full } = history.add(event);
+      if (full && disk.trouble() === null) flush();
+      return seq;
     },
-    putFact: (name, value) => void statement.putFact.run(name, value),
+    events(query) {
+      if (disk.trouble() === null) flush();
+      return history.find(query);
+    },
     close() {
-      past.flush();
+      flush();
       database.close();
     },
   };

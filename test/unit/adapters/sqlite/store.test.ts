@@ -38,7 +38,7 @@ describe('what is written', () => {
     expect(second.launch('token-1')?.token).toBe('token-1');
     expect(second.fact('manager')).toBe('uuid');
     expect(second.stores()).toEqual(['/home/runner/.docker/machine']);
-    expect(second.machineTls('m-1')).toEqual({ cert: 'C', key: 'K' });
+    expect(second.machineTls('m-1')).toEqual({ cert: 'C', key: 'K', ca: null });
     expect(second.boots('build')).toEqual([1235]);
     second.close();
   });
