@@ -5,11 +5,8 @@ import type { SimInstance } from '../sim/instance.ts';
 import { placeSubnet } from '../sim/networks.ts';
 import type { SpotRequest } from '../sim/spot-requests.ts';
 import type { World } from '../sim/world.ts';
-import type { Dispatch } from './dispatch.ts';
-
-export type ControlAnswer = { status: number; body: unknown };
-
-const refused = (status: number, error: string): ControlAnswer => ({ status, body: { error } });
+import { type ControlAnswer, type ControlParts, refused } from './control-answer.ts';
+import { reclaim, setHostFault } from './control-hosts.ts';
 
 const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
@@ -30,6 +27,7 @@ function instanceJson(instance: SimInstance) {
     token: instance.token,
     tags: Object.fromEntries(instance.tags),
     launched_at: iso(instance.launchedAt),
+    reclaim_at: iso(instance.reclaimAt),
     ending_at: iso(instance.endingAt),
     terminated_at: iso(instance.terminatedAt),
   };
@@ -126,11 +124,17 @@ const switches = new Map([
   ['price', setPrice],
 ]);
 
+/** Calls about one instance, told by their query. */
+const aboutOne = new Map([
+  ['host-fault', setHostFault],
+  ['reclaim', async (parts: ControlParts, query: URLSearchParams) => reclaim(parts, query)],
+]);
+
 /** Answers a request to a path below /_emulator/. */
-export function answerControl(
-  parts: { world: World; dispatch: Dispatch },
-  request: { method: string; path: string; body: string },
-): ControlAnswer {
+export async function answerControl(
+  parts: ControlParts,
+  request: { method: string; path: string; search: string; body: string },
+): Promise<ControlAnswer> {
   const { world, dispatch } = parts;
   const name = request.path.slice('/_emulator/'.length);
   if (request.method === 'GET') {
@@ -139,6 +143,8 @@ export function answerControl(
     if (name === 'instances') return { status: 200, body: world.instances().map(instanceJson) };
     if (name === 'spot-requests') return { status: 200, body: world.spotRequests().map(spotRequestJson) };
   }
+  const one = request.method === 'POST' ? aboutOne.get(name) : undefined;
+  if (one !== undefined) return one(parts, new URLSearchParams(request.search));
   const set = request.method === 'POST' ? switches.get(name) : undefined;
   if (set !== undefined) {
     const body = fields(request.body);
@@ -146,6 +152,6 @@ export function answerControl(
   }
   return refused(
     404,
-    'try GET /_emulator/instances, calls, ssm-calls or spot-requests, POST /_emulator/fail, capacity, price or subnet',
+    'try GET /_emulator/instances, calls, ssm-calls or spot-requests, POST /_emulator/fail, capacity, price, subnet, host-fault or reclaim',
   );
 }

@@ -23,6 +23,10 @@ export type RunningHost = {
   console?(): string;
   /** Stopping and starting with all that is on its disk; a host without it is closed, and made new when it starts. */
   power?: { off(): Promise<void>; on(): Promise<void> };
+  /** Resolves when it next powers itself off, never when it is told to; asked anew after each start. */
+  ended?(): Promise<void>;
+  /** Something goes wrong with it now, or (`none`) it is well again. Throws RangeError for what it cannot have. */
+  afflict?(fault: string): Promise<void>;
 };
 
 /** Starts one host; resolves when it listens, or is powered on where it boots by itself. */
@@ -31,8 +35,10 @@ export type StartHost = (options: HostOptions) => Promise<RunningHost>;
 export type HostKeeper = {
   up(instance: SimInstance): void;
   down(instance: SimInstance): void;
-  /** What the host at this address has shown, or null where it has no console of its own. */
-  console(address: string): string | null;
+  /** What an instance's host has shown, also when it is gone; null where it had no console of its own. */
+  console(instance: SimInstance): string | null;
+  /** Something goes wrong with an instance's host. Throws RangeError when there is none, or it cannot have that. */
+  afflict(instance: SimInstance, fault: string): Promise<void>;
   /** Resolves when no host holds the address any more. */
   released(address: string): Promise<void>;
   close(): Promise<void>;
@@ -41,6 +47,9 @@ export type HostKeeper = {
 /** User data is 16 KB at most; unzipped, more than this is a bomb, not a boot script. */
 const USER_DATA_BYTES_AT_MOST = 1_048_576;
 
+/** Consoles of closed hosts that are kept: EC2 shows one for an hour, a test asks for its last few. */
+const CONSOLES_KEPT = 100;
+
 /** User data as the host reads it. Throws for what cannot be unzipped. */
 export function userDataText(base64: string | null): string {
   const raw = Buffer.from(base64 ?? '', 'base64');
@@ -48,30 +57,64 @@ export function userDataText(base64: string | null): string {
   return (zipped ? gunzipSync(raw, { maxOutputLength: USER_DATA_BYTES_AT_MOST }) : raw).toString('utf8');
 }
 
-export function createHostKeeper(options: {
+/** What consoles of hosts that are gone have shown, by instance. */
+function createConsoles() {
+  const kept = new Map<string, string>();
+  return {
+    of: ({ id }: SimInstance): string | null => kept.get(id) ?? null,
+    keep({ id }: SimInstance, host: RunningHost | null): void {
+      const text = host?.console?.();
+      if (text !== undefined) kept.set(id, text);
+      const [oldest] = kept.keys();
+      if (kept.size > CONSOLES_KEPT && oldest !== undefined) kept.delete(oldest);
+    },
+  };
+}
+
+type KeeperOptions = {
   startHost: StartHost;
   sshPort: number;
   dockerPort: number;
+  /** A host powered itself off. */
+  onEnded: (instance: SimInstance) => void;
   onTrouble: (line: string) => void;
-}): HostKeeper {
-  const { startHost, sshPort, dockerPort, onTrouble } = options;
+};
+
+/** The host of an instance, or null when it does not start. */
+async function startFor(
+  { startHost, sshPort, dockerPort, onTrouble }: KeeperOptions,
+  instance: SimInstance,
+  address: string,
+): Promise<RunningHost | null> {
+  try {
+    const userData = userDataText(instance.userData);
+    const { id: instanceId, keyName, publicKey } = instance;
+    const ports = { sshPort, dockerPort };
+    return await startHost({ address, ...ports, userData, instanceId, keyName, publicKey });
+  } catch (error) {
+    onTrouble(`host of ${instance.id} on ${address}:${sshPort} did not start: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+export function createHostKeeper(options: KeeperOptions): HostKeeper {
+  const { onEnded, onTrouble } = options;
   /** By address: the host, or null where it could not start. */
   const hosts = new Map<string, Promise<RunningHost | null>>();
   const running = new Map<string, RunningHost>();
   const closing = new Map<string, Promise<void>>();
+  const consoles = createConsoles();
+  const hostOf = ({ address }: SimInstance) => running.get(address ?? '') ?? null;
+  const watch = (instance: SimInstance, host: RunningHost): void => {
+    void host.ended?.().then(() => onEnded(instance));
+  };
 
   const start = async (instance: SimInstance, address: string) => {
-    try {
-      const userData = userDataText(instance.userData);
-      const { id: instanceId, keyName, publicKey } = instance;
-      const ports = { sshPort, dockerPort };
-      const host = await startHost({ address, ...ports, userData, instanceId, keyName, publicKey });
-      running.set(address, host);
-      return host;
-    } catch (error) {
-      onTrouble(`host of ${instance.id} on ${address}:${sshPort} did not start: ${messageOf(error)}`);
-      return null;
-    }
+    const host = await startFor(options, instance, address);
+    if (host === null) return null;
+    running.set(address, host);
+    watch(instance, host);
+    return host;
   };
 
   const stop = (address: string): Promise<void> => {
@@ -90,38 +133,51 @@ export function createHostKeeper(options: {
   };
 
   /** Turns a host off or on when all that was asked of it before is done. */
-  const turn = (address: string, work: () => Promise<void>): void => {
+  const turn = (address: string, work: (host: RunningHost) => Promise<void>): void => {
     const host = hosts.get(address);
     if (host === undefined) return;
     const turned = host.then(async (one) => {
-      await work().catch((error: unknown) => onTrouble(`host on ${address}: ${messageOf(error)}`));
+      if (one === null) return one;
+      await work(one).catch((error: unknown) => onTrouble(`host on ${address}: ${messageOf(error)}`));
       return one;
     });
     hosts.set(address, turned);
   };
 
+  const up = (instance: SimInstance, address: string): void => {
+    const power = running.get(address)?.power;
+    if (hosts.has(address) && power !== undefined) {
+      turn(address, async (host) => {
+        await power.on();
+        watch(instance, host);
+      });
+      return;
+    }
+    // A host that was stopped has its address again at once: what stood there must be gone before.
+    const gone = closing.get(address);
+    const host = gone === undefined ? start(instance, address) : gone.then(() => start(instance, address));
+    hosts.set(address, host);
+  };
+
   return {
     up(instance) {
-      const { address } = instance;
-      if (address === null) return;
-      const power = running.get(address)?.power;
-      if (hosts.has(address) && power !== undefined) {
-        turn(address, () => power.on());
-        return;
-      }
-      // A host that was stopped has its address again at once: what stood there must be gone before.
-      const gone = closing.get(address);
-      const host = gone === undefined ? start(instance, address) : gone.then(() => start(instance, address));
-      hosts.set(address, host);
+      if (instance.address !== null) up(instance, instance.address);
     },
     down(instance) {
-      const { address } = instance;
+      const { address, state } = instance;
       if (address === null) return;
-      const power = instance.state === 'stopping' ? running.get(address)?.power : undefined;
+      const host = hostOf(instance);
+      consoles.keep(instance, host);
+      const power = state === 'stopping' ? host?.power : undefined;
       if (power === undefined) void stop(address);
       else turn(address, () => power.off());
     },
-    console: (address) => running.get(address)?.console?.() ?? null,
+    console: (instance) => hostOf(instance)?.console?.() ?? consoles.of(instance),
+    async afflict(instance, fault) {
+      const host = hostOf(instance);
+      if (host?.afflict === undefined) throw new RangeError(`no host of ${instance.id} runs here`);
+      await host.afflict(fault);
+    },
     released: stop,
     async close() {
       await Promise.all([...hosts.keys()].map(stop));

@@ -1,9 +1,8 @@
 // The emulator's HTTP door: EC2 and SSM at `POST /`, the emulator's own paths below /_emulator/. Only moves bytes.
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { HostlerError, messageOf } from '../domain/error.ts';
-import type { World } from '../sim/world.ts';
 import { answerControl } from './control.ts';
-import type { Dispatch } from './dispatch.ts';
+import type { ControlParts } from './control-answer.ts';
 
 /** A launch with 16 KB of user data is 24 KB; EC2 itself takes a little more than this. */
 const BODY_BYTES_AT_MOST = 1_048_576;
@@ -21,11 +20,7 @@ async function bodyOf(request: IncomingMessage): Promise<string | null> {
 }
 
 /** Answers one HTTP request. */
-async function serve(
-  parts: { world: World; dispatch: Dispatch },
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function serve(parts: ControlParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = 'GET', url = '/', headers } = request;
   const body = await bodyOf(request);
   const end = (status: number, type: string, text: string): void => {
@@ -39,7 +34,7 @@ async function serve(
   }
   const [path = '/', search = ''] = url.split('?', 2);
   if (path.startsWith('/_emulator/')) {
-    const answer = answerControl(parts, { method, path, body });
+    const answer = await answerControl(parts, { method, path, search, body });
     end(answer.status, 'application/json', `${JSON.stringify(answer.body)}\n`);
     return;
   }
@@ -85,10 +80,7 @@ export function listen(server: Server, port: number): Promise<number> {
 }
 
 /** The listener of the HTTP server; a failure inside ends that request only. */
-export function requestListener(
-  parts: { world: World; dispatch: Dispatch },
-  onTrouble: (line: string) => void,
-): RequestListener {
+export function requestListener(parts: ControlParts, onTrouble: (line: string) => void): RequestListener {
   return (request, response) => {
     serve(parts, request, response).catch((error: unknown) => {
       onTrouble(`a request failed: ${messageOf(error)}`);

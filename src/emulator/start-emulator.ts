@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import { HostlerError } from '../domain/error.ts';
 import type { FaultRule } from '../sim/faults.ts';
+import type { SimInstance } from '../sim/instance.ts';
 import type { Timing } from '../sim/lives.ts';
 import type { Market } from '../sim/run-request.ts';
 import { createWorld, type World } from '../sim/world.ts';
@@ -104,7 +105,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const port = await listen(server, settings.port);
   const timeline = createRealTimeline();
   const addresses = settings.addresses ?? createAddressBlocks(port, dockerPort);
-  const keeper = createHostKeeper({ startHost, sshPort, dockerPort, onTrouble });
+  const onEnded = ({ id }: SimInstance): void => {
+    const found = world.find(id);
+    if (found !== null) found.region.unaskedEnds.hostOff(found.instance);
+  };
+  const keeper = createHostKeeper({ startHost, sshPort, dockerPort, onEnded, onTrouble });
   const world = createWorld({
     timeline,
     seed,
@@ -117,7 +122,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     hosts: {
       hostUp: (instance) => keeper.up(instance),
       hostDown: (instance) => keeper.down(instance),
-      console: ({ address }) => (address === null ? null : keeper.console(address)),
+      console: (instance) => keeper.console(instance),
     },
   });
   const prepareAddresses = (count: number): Promise<void> => addresses.prepare(count);
@@ -141,7 +146,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     await close();
     throw error instanceof RangeError ? new HostlerError('usage', error.message) : error;
   }
-  server.on('request', requestListener({ world, dispatch }, onTrouble));
+  server.on('request', requestListener({ world, dispatch, afflict: keeper.afflict }, onTrouble));
   const endpoint = `http://127.0.0.1:${port}`;
   return { endpoint, port, sshPort, dockerPort, world, calls: dispatch.ec2Calls, close };
 }

@@ -13,6 +13,7 @@ type Flags = {
   port: number;
   hosts: 'in-process' | 'docker';
   hostImage?: string;
+  hostDisk?: number;
   sshPort?: number;
   boot?: number;
   unseen: number;
@@ -31,6 +32,13 @@ const wholeNumber =
     }
     return Number(text);
   };
+
+/** MB; below 64 no Docker starts. */
+function diskSize(text: string): number {
+  const mb = wholeNumber('--host-disk', 1_000_000)(text);
+  if (mb < 64) throw new InvalidArgumentError('--host-disk is 64 MB or more.');
+  return mb;
+}
 
 const seconds =
   (what: string) =>
@@ -74,6 +82,9 @@ function checkKind(flags: Flags): void {
   if (flags.hosts === 'in-process' && flags.hostImage !== undefined) {
     throw new HostlerError('usage', '--host-image goes with --hosts docker', { where: '--host-image' });
   }
+  if (flags.hosts === 'in-process' && flags.hostDisk !== undefined) {
+    throw new HostlerError('usage', '--host-disk goes with --hosts docker', { where: '--host-disk' });
+  }
   if (flags.hosts === 'docker' && flags.sshPort !== undefined && flags.sshPort !== kinds.docker.sshPort) {
     throw new HostlerError(
       'usage',
@@ -90,6 +101,7 @@ async function dockerHosts(flags: Flags, io: CliIo): Promise<DockerHosts | null>
   const hosts = await startDockerHosts({
     env: io.env,
     ...(flags.hostImage === undefined ? {} : { image: flags.hostImage }),
+    diskMb: flags.hostDisk ?? null,
   });
   if (hosts.removed > 0)
     io.err(`hostler emulate: removed ${hosts.removed} host(s) that a killed emulator left\n`);
@@ -136,6 +148,11 @@ export function register(program: Command, io: CliIo): void {
         .default('in-process'),
     )
     .option('--host-image <name>', 'image of hosts in containers (default: hostler-host)')
+    .option(
+      '--host-disk <mb>',
+      "size of a disk of its own, in memory, for each container's Docker (default: none)",
+      diskSize,
+    )
     .option(
       '--ssh-port <port>',
       'SSH port of the hosts (default: 2222; in containers always 22)',

@@ -42,6 +42,13 @@ export function subnetOf(value: unknown): string {
   return typeof found === 'string' ? found : fail('IPv4 subnet');
 }
 
+/** Exit code of a container or of a command in one. */
+export function exitCodeOf(value: unknown): number {
+  const { StatusCode, ExitCode } = fieldsOf(value, 'exit code');
+  const code = StatusCode ?? ExitCode;
+  return typeof code === 'number' ? code : fail('exit code');
+}
+
 /** `1` or `2`: the kind of control groups that containers get. Daemons too old to say have 1. */
 export function cgroupVersion(info: unknown): '1' | '2' {
   return fieldsOf(info, 'info')['CgroupVersion'] === '2' ? '2' : '1';

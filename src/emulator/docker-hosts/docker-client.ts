@@ -19,6 +19,8 @@ export type DockerCall = {
   json?: unknown;
   /** A tar, in place of JSON. */
   tar?: Buffer | Readable;
+  /** Ends the call; given, the usual time limit does not hold. */
+  until?: AbortSignal;
 };
 
 export type DockerAnswer = { status: number; body: Buffer };
@@ -98,7 +100,7 @@ export function createDockerClient(socket: string): DockerClient {
 
   const call = async (one: DockerCall): Promise<DockerAnswer> => {
     try {
-      const answer = await open(one, AbortSignal.timeout(ANSWER_LIMIT_MS));
+      const answer = await open(one, one.until ?? AbortSignal.timeout(ANSWER_LIMIT_MS));
       return { status: answer.statusCode ?? 0, body: await collect(answer) };
     } catch (error) {
       throw whyNot(socket, error as NodeJS.ErrnoException);

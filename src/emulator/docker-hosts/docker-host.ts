@@ -8,7 +8,9 @@ import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { HostOptions, RunningHost } from '../host-keeper.ts';
 import { madeId } from './docker-answers.ts';
 import type { DockerClient } from './docker-client.ts';
+import { afflict } from './docker-faults.ts';
 import { MARK } from './emulator-mark.ts';
+import { ownEnd } from './own-end.ts';
 import { seedArchive } from './seed-archive.ts';
 
 /** What EC2 keeps of a console. */
@@ -26,10 +28,22 @@ export type HostPlace = {
   network: string;
   mark: string;
   cgroups: '1' | '2';
+  /** Size of each host's own disk for Docker's data, in memory; null = a volume on this machine's disk. */
+  diskMb: number | null;
 };
 
+/** The volume of /var/lib/docker. One in memory forgets what was on it when its host is stopped. */
+function dockerData({ mark, diskMb }: HostPlace) {
+  const Labels = { [MARK]: mark };
+  const Options = { type: 'tmpfs', device: 'tmpfs', o: `size=${diskMb}m` };
+  return {
+    Type: 'volume',
+    Target: '/var/lib/docker',
+    VolumeOptions: { Labels, ...(diskMb === null ? {} : { DriverConfig: { Name: 'local', Options } }) },
+  };
+}
+
 function containerOf(place: HostPlace, host: HostOptions) {
-  const ofEmulator = { [MARK]: place.mark };
   const v2 = place.cgroups === '2';
   return {
     Image: place.image,
@@ -39,7 +53,7 @@ function containerOf(place: HostPlace, host: HostOptions) {
     // A terminal is systemd's console; its output is what GetConsoleOutput shows.
     Tty: true,
     StopSignal: 'SIGRTMIN+3',
-    Labels: { ...ofEmulator, 'hostler.instance': host.instanceId },
+    Labels: { [MARK]: place.mark, 'hostler.instance': host.instanceId },
     HostConfig: {
       CapAdd: ['ALL'],
       CapDrop: ['SYS_RESOURCE'],
@@ -48,7 +62,7 @@ function containerOf(place: HostPlace, host: HostOptions) {
       CgroupnsMode: 'host',
       Binds: [`/sys/fs/cgroup:/sys/fs/cgroup:${v2 ? 'rw' : 'ro'}`],
       Tmpfs: { '/run': '', '/tmp': 'exec' },
-      Mounts: [{ Type: 'volume', Target: '/var/lib/docker', VolumeOptions: { Labels: ofEmulator } }],
+      Mounts: [dockerData(place)],
       NetworkMode: place.network,
       LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } },
     },
@@ -90,16 +104,35 @@ function seedOf(host: HostOptions): Buffer {
   ]);
 }
 
+/** The end of what the host's terminal shows. */
+function createConsole(docker: DockerClient, id: string) {
+  let text = '';
+  let stop = (): void => {};
+  return {
+    shown: () => text,
+    /** From now on, once the container runs. Docker tells from the first boot on each time. */
+    follow(): void {
+      stop();
+      text = '';
+      stop = docker.follow(`/containers/${id}/logs?follow=1&stdout=1&stderr=1`, (chunk) => {
+        text = (text + chunk.toString('latin1')).slice(-CONSOLE_KEPT);
+      });
+    },
+    stop: () => stop(),
+  };
+}
+
 /** Powers the host on; it boots for some seconds after this. Throws `docker-unusable` with Docker's words. */
 export async function startDockerHost(place: HostPlace, host: HostOptions): Promise<RunningHost> {
   const { docker } = place;
   // The network's name is this emulator's alone; instance ids repeat with the seed.
   const path = `/containers/create?name=${place.network}-${host.instanceId}`;
   const id = madeId(await docker.json({ method: 'POST', path, json: containerOf(place, host) }));
-  let shown = '';
-  let stopConsole = (): void => {};
+  const log = createConsole(docker, id);
+  let on = new AbortController();
   const close = async (): Promise<void> => {
-    stopConsole();
+    on.abort();
+    log.stop();
     await remove(docker, id);
   };
   try {
@@ -109,21 +142,24 @@ export async function startDockerHost(place: HostPlace, host: HostOptions): Prom
     await close();
     throw error;
   }
-  const watch = (): void => {
-    stopConsole();
-    // Docker tells from the first boot on each time.
-    shown = '';
-    stopConsole = docker.follow(`/containers/${id}/logs?follow=1&stdout=1&stderr=1`, (chunk) => {
-      shown = (shown + chunk.toString('latin1')).slice(-CONSOLE_KEPT);
-    });
-  };
-  watch();
+  log.follow();
   const power = {
-    off: () => turn(docker, `/containers/${id}/stop?t=${SHUTDOWN_S}`),
+    off: () => {
+      on.abort();
+      return turn(docker, `/containers/${id}/stop?t=${SHUTDOWN_S}`);
+    },
     on: async () => {
+      on = new AbortController();
       await turn(docker, `/containers/${id}/start`);
-      watch();
+      log.follow();
     },
   };
-  return { close, console: () => shown, power };
+  const ports = [host.sshPort, host.dockerPort];
+  return {
+    close,
+    console: log.shown,
+    power,
+    ended: () => ownEnd({ docker, id, restarted: log.follow }, on.signal),
+    afflict: (fault) => afflict({ docker, id, ports, ownDisk: place.diskMb !== null }, fault),
+  };
 }

@@ -30,8 +30,10 @@ export async function startDockerHosts(options: {
   env: Readonly<Record<string, string | undefined>>;
   /** Default: `hostler-host`. */
   image?: string;
+  /** Each host's Docker gets a disk of its own of this size, in memory. Default: none. */
+  diskMb?: number | null;
 }): Promise<DockerHosts> {
-  const { env, image = DEFAULT_HOST_IMAGE } = options;
+  const { env, image = DEFAULT_HOST_IMAGE, diskMb = null } = options;
   if (process.platform !== 'linux') {
     throw new HostlerError(
       'docker-unusable',
@@ -54,7 +56,7 @@ export async function startDockerHosts(options: {
   const mark = ownMark();
   const removed = await removeLeftovers(docker);
   const network = await createHostNetwork(docker, mark);
-  const place = { docker, image, network: network.name, mark, cgroups: cgroupVersion(info) };
+  const place = { docker, image, network: network.name, mark, cgroups: cgroupVersion(info), diskMb };
   return {
     startHost: (host) => startDockerHost(place, host),
     addresses: network.addresses,

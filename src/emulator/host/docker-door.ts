@@ -2,9 +2,11 @@
 // Trap: with TLS 1.3 a client without a certificate learns of its refusal only after its own handshake.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
+import { createServer as createListener } from 'node:net';
 import { answerDocker } from './docker-routes.ts';
 import type { DockerState } from './docker-state.ts';
 import { endConnections } from './end-connections.ts';
+import { createLink, type Link } from './link.ts';
 
 /** Bodies of container creates have some KB. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -69,33 +71,40 @@ export async function openDockerDoor(options: {
   tls: { ca: string; cert: string; key: string };
   state: DockerState;
   /** How far the host's clock is ahead, ms: it judges clients' certificates. */
-  clockAheadMs?: number;
+  clockAheadMs?: () => number;
   /** Connections are taken, their handshakes end well, and no request is answered. */
-  isMute?: boolean;
+  isMute?: () => boolean;
+  /** The network in front of it; default: a good one. */
+  link?: Link;
 }): Promise<DockerDoor> {
+  const { link = createLink(), isMute = () => false, clockAheadMs = () => 0 } = options;
   const server = createServer(
     { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     (request, response) => {
-      if (options.isMute === true) return;
+      if (isMute() || link.cut === 'silent') return;
       serve(options.state, request, response).catch(() => {
         response.destroy();
       });
     },
   );
-  const end = endConnections(server);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('tlsClientError', () => undefined);
-  const { clockAheadMs = 0 } = options;
-  if (clockAheadMs !== 0) {
-    server.on('secureConnection', (socket) => {
-      const { valid_from: from, valid_to: to } = socket.getPeerCertificate();
-      const now = Date.now() + clockAheadMs;
-      if (now < Date.parse(from) || now > Date.parse(to)) socket.destroy();
-    });
-  }
-  await new Promise<void>((resolve, reject) => {
-    server.on('error', reject);
-    server.listen(options.port, options.address, resolve);
+  server.on('secureConnection', (socket) => {
+    const ahead = clockAheadMs();
+    if (ahead === 0) return;
+    const { valid_from: from, valid_to: to } = socket.getPeerCertificate();
+    const now = Date.now() + ahead;
+    if (now < Date.parse(from) || now > Date.parse(to)) socket.destroy();
   });
-  return { close: end };
+  const listener = createListener({ noDelay: true }, (socket) => {
+    if (link.admits(socket)) server.emit('connection', socket);
+  });
+  const end = endConnections(listener);
+  const leave = await link.join(listener, options.address, options.port);
+  return {
+    close: () => {
+      leave();
+      return end();
+    },
+  };
 }

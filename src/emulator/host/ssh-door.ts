@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import type { AuthContext, Connection, ServerChannel } from 'ssh2';
 import ssh2 from 'ssh2';
 import { endConnections } from './end-connections.ts';
+import { createLink, type Link } from './link.ts';
 import type { PlayResult } from './play-script.ts';
 
 /** A provisioning script has some 10 KB. */
@@ -22,7 +23,9 @@ export type SshDoorOptions = {
   /** What it prints meanwhile goes to `say`, and is part of the result too. */
   run: (script: string, say: (text: string) => void) => Promise<PlayResult>;
   /** Connections are taken, and nobody speaks. */
-  isSilent?: boolean;
+  isSilent?: () => boolean;
+  /** The network in front of it; default: a good one. */
+  link?: Link;
 };
 
 export interface SshDoor {
@@ -51,8 +54,13 @@ function authenticate(context: AuthContext, mayLogIn: (key: Buffer) => boolean):
   else context.reject(['publickey']);
 }
 
-function serveExec(channel: ServerChannel, command: string, run: SshDoorOptions['run']): void {
+function serveExec(
+  channel: ServerChannel,
+  command: string,
+  { run, link }: Pick<SshDoorOptions, 'run' | 'link'>,
+): void {
   const answer = ({ code, stderr }: Pick<PlayResult, 'code' | 'stderr'>) => {
+    if (link?.cut === 'silent') return;
     channel.stderr.write(stderr);
     channel.exit(code);
     channel.end();
@@ -81,36 +89,37 @@ function serveConnection(client: Connection, options: SshDoorOptions): void {
   });
   client.on('session', (acceptSession) => {
     acceptSession().on('exec', (acceptExec, _reject, info) => {
-      serveExec(acceptExec(), info.command, options.run);
+      serveExec(acceptExec(), info.command, options);
     });
   });
 }
 
 /** Listens on address:port. Rejects when the port is taken. */
 export async function openSshDoor(options: SshDoorOptions): Promise<SshDoor> {
+  const { link = createLink(), isSilent = () => false } = options;
   const serverWith = (hostKey: string) =>
     new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
       serveConnection(client, options);
     });
   let current = serverWith(options.hostKey);
   const listener = createServer({ noDelay: true }, (socket) => {
+    if (!link.admits(socket)) return;
     const grace = setTimeout(() => {
       if (socket.bytesRead === 0) socket.destroy();
     }, LOGIN_GRACE_MS).unref();
     socket.on('close', () => clearTimeout(grace));
-    socket.on('error', () => undefined);
-    if (options.isSilent === true) socket.resume();
+    if (isSilent()) socket.resume();
     else current.injectSocket(socket);
   });
-  const close = endConnections(listener);
-  await new Promise<void>((resolve, reject) => {
-    listener.on('error', reject);
-    listener.listen(options.port, options.address, resolve);
-  });
+  const end = endConnections(listener);
+  const leave = await link.join(listener, options.address, options.port);
   return {
     useHostKey: (privateKey) => {
       current = serverWith(privateKey);
     },
-    close,
+    close: () => {
+      leave();
+      return end();
+    },
   };
 }

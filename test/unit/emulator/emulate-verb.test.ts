@@ -71,6 +71,8 @@ describe('hostler emulate', () => {
     [['--prot', '1'], '--port'],
     [['--hosts', 'real'], 'docker'],
     [['--host-image', 'box'], '--hosts docker'],
+    [['--host-disk', '512'], '--hosts docker'],
+    [['--hosts', 'docker', '--host-disk', '32'], '64 MB'],
     [['--hosts', 'docker', '--ssh-port', '2222'], 'port 22'],
     [['extra'], 'arguments'],
   ])('%j is refused in one line', async (flags, word) => {

@@ -4,12 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { dockerSocket } from '../../../../src/emulator/docker-hosts/docker-client.ts';
 import { MARK, ownMark } from '../../../../src/emulator/docker-hosts/emulator-mark.ts';
 import { hostAddresses } from '../../../../src/emulator/docker-hosts/host-network.ts';
 import { seedArchive } from '../../../../src/emulator/docker-hosts/seed-archive.ts';
 import { startDockerHosts } from '../../../../src/emulator/docker-hosts/start-docker-hosts.ts';
+import { hostFaults } from '../../../../src/emulator/host/host-faults.ts';
 import { scriptedDocker } from './scripted-docker.ts';
 
 const id = (letter: string) => letter.repeat(64);
@@ -201,6 +202,142 @@ describe('a host', () => {
       await running.close();
     },
   );
+
+  /** A host whose container ends by itself with these codes, one after the other; further waits are refused. */
+  async function hostThatEnds(...codes: number[]) {
+    const docker = await scriptedDocker({
+      ...ready,
+      'POST /containers/create': { status: 201, json: { Id: id('b') } },
+      [`PUT /containers/${id('b')}/archive`]: { status: 200 },
+      [`POST /containers/${id('b')}/start`]: { status: 204 },
+      [`POST /containers/${id('b')}/wait`]: [
+        ...codes.map((StatusCode) => ({ status: 200, json: { StatusCode } })),
+        { status: 500 },
+      ],
+      [`DELETE /containers/${id('b')}`]: { status: 204 },
+    });
+    const { startHost } = await startDockerHosts({ env: docker.env });
+    const asked = (call: string) => docker.asked.filter((one) => one.call === call).length;
+    return { running: await startHost(host), asked };
+  }
+  const wait = `POST /containers/${id('b')}/wait`;
+  const start = `POST /containers/${id('b')}/start`;
+
+  test('that powers itself off says so', async () => {
+    const { running } = await hostThatEnds(130);
+    await running.ended?.();
+    await running.close();
+  });
+
+  test('that restarts itself boots again and has not ended', async () => {
+    const { running, asked } = await hostThatEnds(129, 129, 130);
+    await running.ended?.();
+    expect([asked(wait), asked(start)]).toEqual([3, 3]);
+    await running.close();
+  });
+
+  test.each([137, 0, 255])('that was killed (%i) is dead, which is not powered off', async (code) => {
+    const { running, asked } = await hostThatEnds(code);
+    let ended = false;
+    void running.ended?.().then(() => {
+      ended = true;
+    });
+    await vi.waitFor(() => expect(asked(wait)).toBe(1));
+    await running.close();
+    expect([ended, asked(start)]).toEqual([false, 1]);
+  });
+
+  test('that is told to go off, or is removed, has not powered itself off', async () => {
+    const { running } = await hostThatEnds(130);
+    await running.close();
+    let ended = false;
+    void running.ended?.().then(() => {
+      ended = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ended).toBe(false);
+  });
+
+  test('has a disk of its own when one is asked for', async () => {
+    const { env, asked } = await scriptedDocker({
+      ...ready,
+      'POST /containers/create': { status: 500, json: { message: 'seen' } },
+    });
+    const { startHost } = await startDockerHosts({ env, diskMb: 128 });
+    await expect(startHost(host)).rejects.toThrow('seen');
+    expect(asked.at(-1)?.json).toMatchObject({
+      HostConfig: {
+        Mounts: [{ VolumeOptions: { DriverConfig: { Options: { type: 'tmpfs', o: 'size=128m' } } } }],
+      },
+    });
+  });
+
+  /** A host in which every script ends with this code. */
+  async function hostThatRuns(ExitCode: number, diskMb: number | null = null) {
+    const docker = await scriptedDocker({
+      ...ready,
+      'POST /containers/create': { status: 201, json: { Id: id('b') } },
+      [`PUT /containers/${id('b')}/archive`]: { status: 200 },
+      [`POST /containers/${id('b')}/start`]: { status: 204 },
+      [`POST /containers/${id('b')}/exec`]: { status: 201, json: { Id: id('c') } },
+      [`POST /exec/${id('c')}/start`]: { status: 200 },
+      [`GET /exec/${id('c')}/json`]: { status: 200, json: { ExitCode } },
+      [`DELETE /containers/${id('b')}`]: { status: 204 },
+    });
+    const { startHost } = await startDockerHosts({ env: docker.env, diskMb });
+    const scripts = () =>
+      docker.asked
+        .filter(({ call }) => call.endsWith('/exec'))
+        .map(({ json }) => (json as { Cmd: string[] }).Cmd.at(-1) ?? '');
+    return { running: await startHost(host), scripts };
+  }
+
+  test('goes wrong by scripts that a shell can read', async () => {
+    const { running, scripts } = await hostThatRuns(0, 64);
+    const names = Object.keys(hostFaults);
+    const had: string[] = [];
+    for (const name of names)
+      await running.afflict?.(name).then(
+        () => had.push(name),
+        () => undefined,
+      );
+    expect(had).toEqual([
+      'none',
+      'silent',
+      'refuse',
+      'reset',
+      'power-off',
+      'no-greeting',
+      'wrong-host-key',
+      'docker-mute',
+      'docker-dies',
+      'ssh-dies',
+      'disk-full',
+    ]);
+    for (const script of scripts()) expect(() => execFileSync('sh', ['-n'], { input: script })).not.toThrow();
+    expect(scripts()[2]).toContain('--dport 22 --syn');
+    expect(scripts()[2]).toContain('--dport 2376 --syn');
+    await running.close();
+  });
+
+  test('cannot have a clock of its own, nor a full disk that it shares: the words say what it can have', async () => {
+    const { running, scripts } = await hostThatRuns(0);
+    await expect(running.afflict?.('clock-behind')).rejects.toThrow(
+      /cannot have "clock-behind": try none, silent/,
+    );
+    await expect(running.afflict?.('disk-full')).rejects.toThrow(/without a disk of its own \(--host-disk\)/);
+    await expect(running.afflict?.('toString')).rejects.toThrow(RangeError);
+    expect(scripts()).toEqual([]);
+    await running.close();
+  });
+
+  test('whose script fails says so', async () => {
+    const { running } = await hostThatRuns(127);
+    await expect(running.afflict?.('silent')).rejects.toThrow(
+      'silent could not be had: its script ended with 127',
+    );
+    await running.close();
+  });
 
   test('reads its seed from a tar that any tar program reads', () => {
     const folder = mkdtempSync(join(tmpdir(), 'hostler-seed-'));
