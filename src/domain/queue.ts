@@ -63,6 +63,12 @@ export type QueueProject = ProjectRef & {
   activeAt: EpochMs | null;
 };
 
+/** Where projects come from. */
+export type ProjectScope =
+  | { kind: 'instance' }
+  | { kind: 'group'; group: number | string }
+  | { kind: 'named'; projects: readonly (number | string)[] };
+
 /** A token as the configuration names it. What stands in SSM is read when it is used. */
 export type QueueToken = { kind: 'value'; value: Secret } | { kind: 'ssm'; name: string; site: CloudSite };
 

@@ -3,7 +3,14 @@
 // Traps: an answer that failed is thrown, never an empty list; every request passes the gate, pages of a list too.
 // Nobody may call POST /jobs/request: it takes a job away.
 import type { CloudSite, Secret } from '../domain/config.ts';
-import type { ProjectRef, QueuedJob, QueueProject, QueueSourceName, RunnerTraits } from '../domain/queue.ts';
+import type {
+  ProjectRef,
+  ProjectScope,
+  QueuedJob,
+  QueueProject,
+  QueueSourceName,
+  RunnerTraits,
+} from '../domain/queue.ts';
 import type { DurationMs, EpochMs } from '../domain/units.ts';
 
 /** Which GitLab, and as whom. */
@@ -57,12 +64,6 @@ export interface QueueSource {
 
 /** A job that GitLab shows as given to a runner. */
 export type AssignedJob = { id: number; status: string; project: number };
-
-/** Where projects come from. */
-export type ProjectScope =
-  | { kind: 'instance' }
-  | { kind: 'group'; group: number | string }
-  | { kind: 'named'; projects: readonly (number | string)[] };
 
 /** One GitLab under one token. */
 export interface Gitlab {
