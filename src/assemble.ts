@@ -31,6 +31,7 @@ import { createMailbox } from './service/mailbox.ts';
 import { switchPools } from './service/pool-switches.ts';
 import { findHolder } from './service/relearn-leases.ts';
 import { reloadConfig } from './service/reload.ts';
+import { createStateWatch } from './service/state-watch.ts';
 import { createStuckJobs } from './service/stuck-jobs.ts';
 import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
@@ -222,11 +223,17 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const abandoned = createAbandonedLeases(shared);
   const stuck = createStuckJobs({ store, config, figures, clock, journal });
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
+  const goOn = () => {
+    for (const { id } of config.get().pools) leases.grantReady(id);
+    nudge();
+  };
+  const stateWatch = createStateWatch({ ...ports, journal, goOn });
   const sweep = {
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {
         leases.sweep();
         store.flush();
+        stateWatch.look();
         await clock.sleep(SWEEP_EVERY_MS, signal);
       }
     },

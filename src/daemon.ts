@@ -7,7 +7,6 @@ import { createClock } from './adapters/system/clock.ts';
 import { createNotify } from './adapters/system/notify.ts';
 import { assemble, type Parts } from './assemble.ts';
 import type { Config } from './domain/config.ts';
-import { messageOf } from './domain/error.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import { listenOn } from './doors/http/listen-address.ts';
 import { listenOnSocket } from './doors/http/listen-socket.ts';
@@ -43,7 +42,7 @@ function processFacts(
   config: Config,
   wired: Wired,
   parts: () => Parts,
-  born: { at: number; manager: string },
+  born: { at: number; manager: string; notes: readonly string[] },
 ) {
   return () => {
     const { lastTickAt, ticks } = parts().loop.state();
@@ -54,6 +53,7 @@ function processFacts(
       started: isoTime(born.at),
       state_dir: config.settings.stateDir,
       manager: born.manager,
+      state_notes: born.notes,
       last_tick: lastTickAt === null ? null : isoTime(lastTickAt),
       ticks,
       sources: parts()
@@ -69,22 +69,26 @@ function processFacts(
   };
 }
 
-function verdicts(wired: Wired, parts: Parts, startedAt: number): { health(): Verdict; ready(): Verdict } {
+type Verdicts = {
+  health(): Verdict;
+  ready(): Verdict;
+  /** Whether the loop ticks: what a restart can mend. A full disk it cannot. */
+  isAlive(): boolean;
+};
+
+function verdicts(wired: Wired, parts: Parts): Verdicts {
   const { clock, store } = wired.ports;
   const loopLine = (): Verdict => {
-    const { lastTickAt, failures } = parts.loop.state();
-    const age = clock.now() - (lastTickAt ?? startedAt);
-    if (age > STALL_MS)
-      return { ok: false, lines: [`loop: no tick for ${Math.round(age / SECOND_MS)} s, ${failures} failed`] };
-    return { ok: true, lines: [`loop: last tick ${Math.round(age / SECOND_MS)} s ago`] };
+    const { quietMs, failures } = parts.loop.state();
+    const seconds = Math.round(quietMs / SECOND_MS);
+    if (quietMs > STALL_MS)
+      return { ok: false, lines: [`loop: no tick for ${seconds} s, ${failures} failed`] };
+    return { ok: true, lines: [`loop: last tick ${seconds} s ago`] };
   };
   const storeLine = (): Verdict => {
-    try {
-      store.putFact('health', String(clock.now()));
-      return { ok: true, lines: ['store: writable'] };
-    } catch (error) {
-      return { ok: false, lines: [`store: ${messageOf(error)}`] };
-    }
+    store.putFact('health', String(clock.now()));
+    const trouble = store.trouble();
+    return { ok: trouble === null, lines: [`store: ${trouble ?? 'writable'}`] };
   };
   const all = (checks: readonly Verdict[]): Verdict => ({
     ok: checks.every((check) => check.ok),
@@ -97,8 +101,10 @@ function verdicts(wired: Wired, parts: Parts, startedAt: number): { health(): Ve
       return all([
         { ok: ticked, lines: [ticked ? 'leases are served' : 'the first tick is still to come'] },
         loopLine(),
+        storeLine(),
       ]);
     },
+    isAlive: () => loopLine().ok,
   };
 }
 
@@ -146,8 +152,8 @@ type Life = {
 };
 
 /** Opens both doors; the second one's failure closes the first. */
-async function openDoors(config: Config, parts: Parts, wired: Wired, startedAt: number) {
-  const { health, ready } = verdicts(wired, parts, startedAt);
+async function openDoors(config: Config, parts: Parts, wired: Wired) {
+  const { health, ready, isAlive } = verdicts(wired, parts);
   const telemetry = createTelemetryApp({ metrics: () => wired.ports.metrics.render(), health, ready });
   const socket = createSocketApp(parts.useCases, wired.ports.log);
   const url = await listenOn(telemetry, config.settings.listenAddress);
@@ -157,7 +163,7 @@ async function openDoors(config: Config, parts: Parts, wired: Wired, startedAt: 
     await telemetry.close();
     throw error;
   }
-  return { url, health, close: () => Promise.all([socket.close(), telemetry.close()]) };
+  return { url, isAlive, close: () => Promise.all([socket.close(), telemetry.close()]) };
 }
 
 async function live({ config, wired, stop, load, env }: Life): Promise<RunningDaemon> {
@@ -165,6 +171,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   const startedAt = clock.now();
   const authority = await keys.authority();
   const manager = await keys.identity();
+  const notes: string[] = [];
   const parts: Parts = assemble({
     ports: wired.ports,
     config,
@@ -173,7 +180,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     manager,
     authority,
     userKeyPath: wired.userKeyPath,
-    process: processFacts(config, wired, () => parts, { at: startedAt, manager }),
+    process: processFacts(config, wired, () => parts, { at: startedAt, manager, notes }),
     stop: stop.signal,
   });
   let unwatch = () => {};
@@ -182,7 +189,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     unwatch = watchConfig({ files: read.files, changed: () => reload('file changed'), clock });
   };
   const reload = (why: string) => void parts.reload(why).catch(() => undefined);
-  const doors = await openDoors(config, parts, wired, startedAt);
+  const doors = await openDoors(config, parts, wired);
   metrics.configLoaded(true, startedAt);
   for (const { code, message, where, key, pool } of config.warnings)
     log.warn(message, { code, where, setting: key, pool });
@@ -197,7 +204,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   watch(config);
   const notify = createNotify({ env, pid: process.pid });
   const running = parts.run(stop.signal);
-  const beat = watchdog(stop.signal, notify, () => doors.health().ok, clock);
+  const beat = watchdog(stop.signal, notify, () => doors.isAlive(), clock);
   await notify.ready(`${config.pools.length} pools`);
   return {
     reload,

@@ -122,6 +122,10 @@ export type StatusReply = {
   config_loaded: string;
   config_error: string | null;
   warnings: readonly ConfigIssue[];
+  /** Why the state folder takes no writes now, or null. */
+  state_error: string | null;
+  /** What the daemon found in its state folder at its start and a person should know. */
+  state_notes: readonly string[];
   last_tick: string | null;
   ticks: number;
   sources: readonly {

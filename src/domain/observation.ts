@@ -69,6 +69,8 @@ export type Observation = {
   orphansSeen: ReadonlyMap<string, EpochMs>;
   /** Retirements are frozen until then (after a clock jump); 0 = not frozen. */
   frozenUntil: EpochMs;
+  /** Why the store takes no writes now; null or absent = it does. */
+  stateTrouble?: string | null;
   /** Hash of the launch-relevant options now, by pool; a machine with another spec has drifted. null = unknown now. */
   currentSpecs: ReadonlyMap<string, string | null>;
 };

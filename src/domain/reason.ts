@@ -19,6 +19,7 @@ export const reasonTexts = {
   'draining-pool': 'the pool is being drained',
   'stale-instances': 'the list of instances is stale; the store counts',
   'retire-frozen': 'the clock jumped; retirements wait one IdleTime',
+  'state-unwritable': 'the state folder cannot be written: nothing is launched, ended or handed over',
   // why a machine ends
   'idle-time': 'idle longer than IdleTime and not wanted',
   'max-builds': 'it has run MaxBuilds jobs',
@@ -67,6 +68,10 @@ export const reasonTexts = {
   'job-ended': 'every job that this create could be for has ended in GitLab',
   'config-reloaded': 'the configuration was read again',
   'config-refused': 'the new configuration was refused; the old one stays',
+  'state-writable': 'the state folder can be written again',
+  'state-lost': 'the database was damaged or lost; machines are taken back by their tags',
+  'keys-lost': 'the keys are not those that the machines were made with',
+  'clock-jumped': 'the clock of this machine jumped; lengths of time stay what they were',
   started: 'the daemon started',
   stopping: 'the daemon stops',
 } as const;

@@ -3,7 +3,7 @@
 // Trap: a step sees what the steps before it decided. Sizes come after everything that ends machines by itself.
 import type { Observation } from '../domain/observation.ts';
 import type { Action, ActionKind, Plan } from '../domain/plan.ts';
-import { compareText, openDraft } from './draft.ts';
+import { compareText, type Draft, note, openDraft } from './draft.ts';
 import { explainPool } from './explain-pool.ts';
 import { growPools, type Make } from './grow.ts';
 import { findAddresses, followLaunches, matchInstances } from './intents.ts';
@@ -37,12 +37,27 @@ function subject(action: Action): string {
   return action.kind === 'launch' ? '' : action.token;
 }
 
+/** While the store takes nothing no step can be stored, so none is made; the numbers are still told. */
+function holdStill(draft: Draft, why: string): Plan {
+  const sizings = sizePools(draft);
+  for (const { pool } of sizings) note(pool, 'state-unwritable', { why });
+  return {
+    at: draft.now,
+    actions: [],
+    pools: sizings.map((sizing) => explainPool(draft, sizing)),
+    memories: draft.pools.map(({ memory }) => memory),
+    orphans: draft.seen.orphansSeen,
+    wakeAt: draft.wakeAt,
+  };
+}
+
 /**
  * Plans one tick. Every action carries its ids, token and reason; every pool carries its numbers and at least one
  * reason. `make` gives new machine ids and launch tokens (at most 64 ASCII characters), each different.
  */
 export function planTick(observation: Observation, make: Make): Plan {
   const draft = openDraft(observation);
+  if (typeof observation.stateTrouble === 'string') return holdStill(draft, observation.stateTrouble);
   findAddresses(draft);
   matchInstances(draft);
   followLaunches(draft);

@@ -40,6 +40,8 @@ export interface Metrics {
   orphans(count: number): void;
   terminating(stuck: number): void;
   configLoaded(ok: boolean, at: EpochMs): void;
+  /** Whether the store takes writes. */
+  stateWritable(ok: boolean): void;
   /** Prometheus text format 0.0.4. */
   render(): Promise<string>;
 }

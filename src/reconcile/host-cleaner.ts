@@ -132,7 +132,10 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
     if (underWay.has(id) || stop.aborted) return;
     underWay.set(
       id,
-      clean(id).finally(() => underWay.delete(id)),
+      // It stays marked as being cleaned, and a restart takes it up.
+      clean(id)
+        .catch(() => undefined)
+        .finally(() => underWay.delete(id)),
     );
   };
 

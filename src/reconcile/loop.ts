@@ -38,7 +38,8 @@ export type Loop = {
   nudge(): void;
   /** A create came: look again once the burst is over. */
   nudgeForDemand(): void;
-  state(): { lastTickAt: EpochMs | null; ticks: number; failures: number };
+  /** `quietMs`: how long the last tick, or the start before it, lies back. */
+  state(): { lastTickAt: EpochMs | null; ticks: number; failures: number; quietMs: DurationMs };
 };
 
 type LoopDeps = {
@@ -62,6 +63,7 @@ export function createLoop(deps: LoopDeps): Loop {
   let lastDemandAt = Number.NEGATIVE_INFINITY;
   let firstDemandAt: DurationMs | null = null;
   let lastTickAt: EpochMs | null = null;
+  let tickedAt = clock.monotonic();
   let ticks = 0;
   let failures = 0;
 
@@ -98,6 +100,7 @@ export function createLoop(deps: LoopDeps): Loop {
     try {
       const plan = await tick();
       lastTickAt = clock.now();
+      tickedAt = clock.monotonic();
       ticks++;
       failures = 0;
       return Math.min(Math.max(plan.wakeAt - clock.now(), TICK_FLOOR_MS), TICK_EVERY_MS);
@@ -117,7 +120,7 @@ export function createLoop(deps: LoopDeps): Loop {
       firstDemandAt ??= lastDemandAt;
       wake.abort();
     },
-    state: () => ({ lastTickAt, ticks, failures }),
+    state: () => ({ lastTickAt, ticks, failures, quietMs: clock.monotonic() - tickedAt }),
     async run(signal) {
       while (!signal.aborted) {
         await awaitBurst(signal);

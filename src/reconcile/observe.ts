@@ -95,6 +95,7 @@ export function createObserver(deps: ObserveDeps): Observer {
       budgets: new Map<string, CallBudget>(inUse.map((site) => [site.key, cloud.budget(site)])),
       orphansSeen,
       frozenUntil: jumped(current),
+      stateTrouble: store.trouble(),
       currentSpecs: new Map(current.pools.map((spec) => [spec.id, resolver.hash(spec)])),
     };
   }

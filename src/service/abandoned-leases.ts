@@ -102,6 +102,7 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
   }
 
   async function look(): Promise<void> {
+    if (store.trouble() !== null) return;
     const held = store.leases().filter((lease) => lease.state === 'held');
     for (const [path, group] of Map.groupBy(held, (lease) => lease.store)) {
       const names = await runnerStore.names(path).then(

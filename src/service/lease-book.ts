@@ -33,6 +33,8 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
   const { store, config, clock, line } = deps;
 
   function grant(name: string): Granted | null {
+    // What cannot be committed is not handed out: the create waits until the disk takes writes again.
+    if (store.trouble() !== null) return null;
     return store.transaction(() => {
       const now = clock.now();
       const lease = store.lease(name);

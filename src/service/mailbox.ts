@@ -91,6 +91,8 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
   }
 
   async function readStore(path: string): Promise<void> {
+    // What is read here is gone from the folder: until it can be stored, the folder keeps it.
+    if (store.trouble() !== null) return;
     const before = new Map(store.leases().map((lease) => [lease.name, lease]));
     await attempt('a machine store cannot be read', { store: path, what: 'calls' }, async () => {
       for (const note of await runnerStore.notes(path)) applyNote(note);

@@ -27,7 +27,8 @@ export function switchPools(
   const changed = pool === null ? ids : [pool];
   for (const id of changed) {
     const old = deps.store.memory(id) ?? freshMemory(id);
-    deps.store.putMemory({ ...old, paused: what === 'pause', draining: what === 'drain' });
+    const next = { ...old, paused: what === 'pause', draining: what === 'drain' };
+    deps.store.transaction(() => deps.store.putMemory(next));
     deps.journal({ code: what === 'drain' ? 'draining-pool' : 'paused', pool: id, text: texts[what] });
   }
   deps.nudge();

@@ -71,7 +71,14 @@ export type UseCaseDeps = {
   /** Facts only the shell knows: process, ticks, sources, calls. */
   process(): Omit<
     StatusReply,
-    'pools' | 'waiting' | 'warnings' | 'config_files' | 'config_loaded' | 'config_error' | 'owner'
+    | 'pools'
+    | 'waiting'
+    | 'warnings'
+    | 'config_files'
+    | 'config_loaded'
+    | 'config_error'
+    | 'owner'
+    | 'state_error'
   >;
   reload(): Promise<string>;
   cleanup(allManagers: boolean): Promise<CleanupReply>;
@@ -121,6 +128,7 @@ function statusReply(deps: UseCaseDeps): StatusReply {
     config_files: files,
     config_loaded: isoTime(loadedAt),
     config_error: error,
+    state_error: deps.store.trouble(),
     warnings,
     pools: poolReplies(deps),
     waiting: deps.line.size(),

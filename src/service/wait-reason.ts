@@ -45,6 +45,8 @@ function restOf({ store, config, clock }: WaitReasonDeps, pool: string): string 
 /** Why this pool has no machine for a create yet, and what happens next. */
 export function waitReason(deps: WaitReasonDeps, pool: string): string {
   const { store, clock } = deps;
+  const trouble = store.trouble();
+  if (trouble !== null) return trouble;
   const memory = store.memory(pool);
   if (memory?.paused === true) return `the pool is paused; hostler resume ${pool}`;
   const machines = store.machines().filter((machine) => machine.pool === pool);

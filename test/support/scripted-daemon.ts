@@ -165,6 +165,8 @@ export const aStatus: StatusReply = {
   config_files: ['/etc/gitlab-runner/config.toml'],
   config_loaded: ago(60),
   config_error: null,
+  state_error: null,
+  state_notes: [],
   warnings: [],
   last_tick: ago(2),
   ticks: 99,

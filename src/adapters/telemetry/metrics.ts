@@ -201,6 +201,9 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
       series.configAt.set(at / 1_000);
       series.configReads.inc({ outcome: ok ? 'accepted' : 'refused' });
     },
+    stateWritable: (ok) => {
+      series.stateWritable.set(ok ? 1 : 0);
+    },
   };
 }
 
@@ -213,6 +216,7 @@ export function createMetrics(options: { compat: boolean; version?: string }): M
 
   for (const reason of Object.keys(reasonTexts)) series.events.inc({ reason }, 0);
   for (const outcome of ['accepted', 'refused']) series.configReads.inc({ outcome }, 0);
+  series.stateWritable.set(1);
   series.tick.zero({});
   series.build.set({ version: options.version ?? 'unknown', node: process.version }, 1);
 

@@ -135,6 +135,7 @@ function daemonSeries({ gauge, counter, histogram }: Makers) {
       'Machines whose termination EC2 has not shown to work',
       [],
     ),
+    stateWritable: gauge('hostler_state_writable_state', '1 while the state folder takes writes', []),
     configOk: gauge(
       'hostler_config_accepted_state',
       '1 when the last read of the configuration was accepted',

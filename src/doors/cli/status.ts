@@ -51,10 +51,15 @@ function alarmLines(status: StatusReply, paint: Paint): string[] {
     status.config_error === null
       ? []
       : [paint.red(plain(`configuration refused, the old one stays: ${status.config_error}`))];
+  const state =
+    status.state_error === null
+      ? []
+      : [paint.red(plain(`${status.state_error}; nothing is launched, ended or handed over meanwhile`))];
+  const notes = status.state_notes.map((note) => paint.yellow(plain(`note: ${note}`)));
   const warnings = status.warnings.map((issue) =>
     paint.yellow(plain(`warning: ${issue.where === null ? '' : `${issue.where}: `}${issue.message}`)),
   );
-  return [...refused, ...sources, ...warnings];
+  return [...state, ...refused, ...sources, ...notes, ...warnings];
 }
 
 function poolLines(pools: readonly PoolReply[], now: number, paint: Paint): string[] {

@@ -71,7 +71,7 @@ function parsed(text) {
 }
 
 /** Codes that mean: the same request again in a moment, at the next daemon. */
-const passing = new Set(['daemon-away', 'daemon-stopping']);
+const passing = new Set(['daemon-away', 'daemon-stopping', 'state-unwritable']);
 
 /**
  * @param {string} name

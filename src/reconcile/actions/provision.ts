@@ -1,8 +1,10 @@
 // Provisioning as background work: started once a machine, followed to `ready` or to its end.
 // Trap: the machine may be retired meanwhile; every step back into the store reads the row again.
+import { HostlerError, messageOf } from '../../domain/error.ts';
 import { isComing, type Machine, moveMachine } from '../../domain/machine.ts';
 import type { ReasonCode } from '../../domain/reason.ts';
 import { type DurationMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
+import type { MachineTls } from '../../ports/store.ts';
 import { provisionMachine } from '../../provision/engine.ts';
 import type { ActDeps } from '../act-deps.ts';
 import { retireMachine } from './terminate.ts';
@@ -21,9 +23,24 @@ export type ProvisionsUnderWay = Map<string, { abort(): void; words: Promise<str
 export function startProvision(deps: ActDeps, underWay: ProvisionsUnderWay, id: string): void {
   if (underWay.has(id) || deps.stop.aborted) return;
   const control = new AbortController();
-  const work = provision(deps, id, AbortSignal.any([deps.stop, control.signal]));
+  const work = provision(deps, id, AbortSignal.any([deps.stop, control.signal])).catch((error: unknown) => {
+    if (!isUnwritable(error)) throw error;
+    awaitState(deps, id);
+    return messageOf(error);
+  });
   underWay.set(id, { abort: () => control.abort(), words: work.catch(() => null) });
   deps.track(work.then(() => undefined).finally(() => underWay.delete(id)));
+}
+
+function isUnwritable(error: unknown): boolean {
+  return error instanceof HostlerError && error.code === 'state-unwritable';
+}
+
+/** Our own disk took nothing, which is not the host's fault: it is provisioned again when the loop goes on. */
+function awaitState(deps: ActDeps, id: string): void {
+  update(deps, id, (machine) =>
+    machine.phase === 'provisioning' ? moveMachine(machine, 'booting', deps.clock.now()) : machine,
+  );
 }
 
 async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promise<string | null> {
@@ -49,16 +66,23 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
       notAfter: clock.now() + spec.maxMachineLifeMs + CERTIFICATE_SPARE_MS,
       adopt: machine.hostKeys.length === 0,
       onProgress: () => enterProvisioning(deps, id),
-      onHostKeys: (hostKeys) => update(deps, id, (current) => ({ ...current, hostKeys })),
+      // Durable: a host that shows a key which we do not know is lost to us.
+      onHostKeys: (hostKeys) =>
+        store.transaction(() => update(deps, id, (current) => ({ ...current, hostKeys }))),
     },
     signal,
   );
   const words = answer.kind === 'ready' ? null : `${answer.step}: ${answer.message}`;
   if (signal.aborted) return words;
   if (answer.kind === 'ready') {
-    if (!(await relearn(deps, id, answer.tls))) becomeReady(deps, id, answer);
+    const tls = { ...answer.tls, ca: await deps.keys.authority() };
+    if (!(await relearn(deps, id, tls))) becomeReady(deps, id, { ...answer, tls });
     deps.metrics.provisioned(machine.pool, clock.monotonic() - startedAt);
     return null;
+  }
+  if (store.trouble() !== null) {
+    awaitState(deps, id);
+    return words;
   }
   // An adopted host may run a job that only its Docker could tell of: it is asked again until boot_timeout.
   if (machine.hostKeys.length === 0) update(deps, id, (current) => ({ ...current, failure: answer.message }));
@@ -67,7 +91,7 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
 }
 
 /** An adopted host that somebody holds goes back to its lease. False when it is free. */
-async function relearn(deps: ActDeps, id: string, tls: { cert: string; key: string }): Promise<boolean> {
+async function relearn(deps: ActDeps, id: string, tls: MachineTls): Promise<boolean> {
   const { store, clock, journal } = deps;
   if (store.machine(id)?.hostKeys.length !== 0) return false;
   store.putMachineTls(id, tls);
@@ -106,7 +130,7 @@ function enterProvisioning(deps: ActDeps, id: string): void {
 function becomeReady(
   deps: ActDeps,
   id: string,
-  made: { hostKeys: readonly string[]; tls: { cert: string; key: string } },
+  made: { hostKeys: readonly string[]; tls: MachineTls },
 ): void {
   const { store, clock } = deps;
   const now = clock.now();
