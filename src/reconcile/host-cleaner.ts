@@ -116,13 +116,13 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
 
   async function clean(id: string): Promise<void> {
     const machine = store.machine(id);
-    const host = machine === null ? null : deps.hostOf(machine);
-    if (machine === null || host === null) {
-      done(id, cleanFailed('its address or certificates are unknown'));
-      return;
-    }
     try {
-      done(id, await cleaned(machine, host));
+      const host = machine === null ? null : deps.hostOf(machine);
+      const isKnown = machine !== null && host !== null;
+      done(
+        id,
+        isKnown ? await cleaned(machine, host) : cleanFailed('its address or certificates are unknown'),
+      );
     } catch (error) {
       if (!stop.aborted) done(id, cleanFailed(messageOf(error)));
     }
@@ -132,10 +132,7 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
     if (underWay.has(id) || stop.aborted) return;
     underWay.set(
       id,
-      // It stays marked as being cleaned, and a restart takes it up.
-      clean(id)
-        .catch(() => undefined)
-        .finally(() => underWay.delete(id)),
+      clean(id).finally(() => underWay.delete(id)),
     );
   };
 

@@ -38,6 +38,13 @@ type MailboxDeps = {
   nudge(): void;
 };
 
+/** The name was taken again since: a lease that is not held never had a folder, one whose folder stands keeps it. */
+async function isTakenAgain(runnerStore: RunnerStore, lease: Lease): Promise<boolean> {
+  if (lease.state !== 'held') return true;
+  if (!(await runnerStore.stands(lease.store, lease.name))) return false;
+  return (await runnerStore.mark(lease.store, lease.name))?.machine === lease.machine;
+}
+
 /** The mailbox over all stores that doors have named. */
 export function createMailbox(deps: MailboxDeps): Mailbox {
   const { store, leases, runnerStore, clock, log } = deps;
@@ -53,25 +60,18 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
     if (note.verb === 'url') deps.nudge();
   }
 
-  /** The name was taken again since: a lease that is not held never had a folder, one whose folder stands keeps it. */
-  async function isTakenAgain(lease: Lease): Promise<boolean> {
-    if (lease.state !== 'held') return true;
-    if (!(await runnerStore.stands(lease.store, lease.name))) return false;
-    return (await runnerStore.mark(lease.store, lease.name))?.machine === lease.machine;
-  }
-
   /** `before`: the lease of that name before the releases were listed. What changed since is judged in the next round. */
   async function take(path: string, release: Release, before: Lease | null): Promise<void> {
     const { name, byPerson } = release;
     if (release.foreign) return deps.endForeign(path, name);
-    const isOld = before === null || (await isTakenAgain(before));
+    const isOld = before === null || (await isTakenAgain(runnerStore, before));
     const lease = store.lease(name);
     if (lease !== null && (before === null || !isSameHold(lease, before))) return;
     if (lease !== null && !isOld) {
       leases.end(name, byPerson ? 'by-person' : 'lease-ended');
       if (byPerson && lease.machine !== null) deps.retireByPerson(lease.machine);
     }
-    await runnerStore.takeRelease(path, name);
+    if (store.trouble() === null) await runnerStore.takeRelease(path, name);
   }
 
   /** Runs one step; what fails is said once, and never keeps the others from their turn. */
@@ -91,8 +91,6 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
   }
 
   async function readStore(path: string): Promise<void> {
-    // What is read here is gone from the folder: until it can be stored, the folder keeps it.
-    if (store.trouble() !== null) return;
     const before = new Map(store.leases().map((lease) => [lease.name, lease]));
     await attempt('a machine store cannot be read', { store: path, what: 'calls' }, async () => {
       for (const note of await runnerStore.notes(path)) applyNote(note);
@@ -108,6 +106,8 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
   }
 
   async function read(): Promise<void> {
+    // What is read is gone from its folder, so until it can be stored the folder keeps it.
+    if (store.trouble() !== null) return;
     for (const path of new Set([deps.home(), ...store.stores()])) {
       await readStore(path);
       if (!watches.has(path))
