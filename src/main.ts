@@ -30,11 +30,11 @@ const io: CliIo = {
   ...(process.stdin.isTTY ? { ask: askPerson } : {}),
 };
 
-/** A reader that goes away (`hostler machines | head`) ends a verb quietly; it must never end the daemon. */
+/** A reader that goes away (`hostler machines | head`) ends a verb quietly; it must never end the daemon, and doors know better. */
 function survivePipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (argv[0] === 'run') return;
+      if (argv[0] === 'run' || argv[0] === 'docker-machine') return;
       process.exit(error.code === 'EPIPE' ? 0 : 74);
     });
   }
@@ -66,7 +66,8 @@ async function start(): Promise<number> {
 function leave(code: number): void {
   process.stdout.write('', () => {
     process.stderr.write('', () => {
-      process.exit(code);
+      // What could not be written is told by an event of its own, which comes after this: it decides the code then.
+      setImmediate(() => process.exit(code));
     });
   });
 }

@@ -3,10 +3,14 @@
 // Trap: the connection that asked stays open until this process ends; its close is how the daemon learns of a death.
 // Trap: Node resets ignored signals at its start, so what the shell part ignores is ignored here again.
 'use strict';
+const byRunner = process.env['HOSTLER_CALLER'] === 'runner';
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP']))
+  process.on(signal, () => (byRunner ? undefined : giveUp(`create ended by ${signal}`)));
+
 const fs = require('node:fs');
+const { inWords, openStore, stands, writeFolder } = require('./create-folder.cjs');
 const { createFlags, findDriver, parseCreate } = require('./create-flags.cjs');
 const { exchange } = require('./exchange.cjs');
-const { makeFolder, makeMailbox } = require('./store-rights.cjs');
 
 /** ms between looks at the parent: the door leaves within 2 s of its end (design §4). */
 const PARENT_LOOK_MS = 500;
@@ -38,24 +42,44 @@ const say = (text) => process.stdout.write(`${text}\n`);
  * @returns {never}
  */
 function giveUp(message, code = 1) {
-  if (unfinished !== '') fs.rmSync(unfinished, { recursive: true, force: true });
+  try {
+    if (unfinished !== '') fs.rmSync(unfinished, { recursive: true, force: true });
+  } catch {
+    // A store that lets nothing be removed either; the daemon tries again.
+  }
   if (message !== '') process.stderr.write(`${message}\n`);
   process.exit(code);
 }
 
+/**
+ * Does one step in the store or gives up.
+ * @template T
+ * @param {() => T} step
+ * @returns {T}
+ */
+function inStore(step) {
+  try {
+    return step();
+  } catch (error) {
+    return giveUp(`Error creating machine: ${inWords(error, machines)}`);
+  }
+}
+
 function watchSurroundings() {
   const parent = Number(env['HOSTLER_CALLER_PID']) || process.ppid;
+  let isHeard = true;
   const look = () => {
-    if (process.ppid !== parent) giveUp('create gives up: the process that asked for the machine has ended');
+    // A caller that died before the shell part had started looks like process 1, but nobody listens any more.
+    if (process.ppid !== parent || (process.ppid === 1 && !isHeard))
+      giveUp('create gives up: the process that asked for the machine has ended');
   };
   look();
   setInterval(look, PARENT_LOOK_MS).unref();
-  const byRunner = env['HOSTLER_CALLER'] === 'runner';
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP']))
-    process.on(signal, () => (byRunner ? undefined : giveUp(`create ended by ${signal}`)));
   // A reader that went away must not end a create: the runner's log is no reason to lose a machine.
-  process.stdout.on('error', () => undefined);
-  process.stderr.on('error', () => undefined);
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => {
+      isHeard = false;
+    });
 }
 
 /**
@@ -121,23 +145,6 @@ async function ask(order, heard) {
   return { away: away ?? 'it closed the connection' };
 }
 
-/**
- * Writes the folder under its dot-name, which the runner skips.
- * @param {string} name
- * @param {Grant} grant
- */
-function writeFolder(name, grant) {
-  const folder = `${machines}/.${name}.tmp`;
-  fs.rmSync(folder, { recursive: true, force: true });
-  const mode = makeFolder(machines, folder);
-  unfinished = folder;
-  for (const [file, text] of Object.entries(grant.files)) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file))
-      giveUp(`Error creating machine: the daemon named a file ${JSON.stringify(file)}`);
-    fs.writeFileSync(`${folder}/${file}`, text, { mode, flag: 'wx' });
-  }
-}
-
 /** @param {number} ms */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -171,19 +178,34 @@ function createPatience() {
 }
 
 /**
- * Tells the daemon that the folder is written. True: the lease is ours. False: the daemon forgot it, ask again.
+ * Tells the daemon that the folder is written. null: the lease is ours. Else why to ask for it again: the daemon that
+ * comes back knows how the host is by then, and it has to hear of this process's end.
  * @param {string} name
- * @param {ReturnType<typeof createPatience>} patience
+ * @returns {Promise<string | null>}
  */
-async function commit(name, patience) {
-  for (;;) {
-    const { status, rest, away } = await exchange({ socketPath, path: `/v1/leases/${name}/commit` });
-    if (status === 200) return true;
-    if (status === 404) return false;
-    if (status === 409)
+async function commit(name) {
+  const { status, rest, away } = await exchange({ socketPath, path: `/v1/leases/${name}/commit` });
+  if (status === 200) return null;
+  if (status === 409) giveUp(`Error creating machine: ${name} was removed while it was created (lease-gone)`);
+  if (status === 404) return 'it has forgotten the lease';
+  return (status === 0 ? away : failedOrAway(name, parsed(rest)?.error)) ?? 'it gave no answer';
+}
+
+/**
+ * The last step. Whoever ends the lease removes the half-made folder, so that this fails.
+ * @param {string} name
+ */
+async function takeFolder(name) {
+  try {
+    fs.renameSync(unfinished, `${machines}/${name}`);
+    unfinished = '';
+  } catch (error) {
+    if (!fs.existsSync(unfinished))
       giveUp(`Error creating machine: ${name} was removed while it was created (lease-gone)`);
-    const why = status === 0 ? away : failedOrAway(name, parsed(rest)?.error);
-    await patience.wait(why ?? 'it gave no answer');
+    // Under a folder that is not hostler's the lease would stand for good.
+    if (!fs.existsSync(`${machines}/${name}/hostler`))
+      (await exchange({ socketPath, method: 'DELETE', path: `/v1/leases/${name}` })).close();
+    giveUp(`Error creating machine: ${inWords(error, machines)}`);
   }
 }
 
@@ -197,13 +219,15 @@ async function lease(order) {
       await patience.wait(answer.away);
       continue;
     }
-    writeFolder(name, answer.grant);
-    if (!(await commit(name, patience))) {
+    unfinished = `${machines}/.${name}.tmp`;
+    inStore(() => writeFolder(machines, unfinished, answer.grant.files));
+    const why = await commit(name);
+    if (why !== null) {
       answer.close();
+      await patience.wait(why);
       continue;
     }
-    fs.renameSync(unfinished, `${machines}/${name}`);
-    unfinished = '';
+    await takeFolder(name);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     say(
       `${name} is machine ${answer.grant.machine} of pool ${answer.grant.pool} at ${answer.grant.url} after ${seconds} s`,
@@ -225,22 +249,6 @@ function soleName(given) {
   return name;
 }
 
-/**
- * True when NAME's folder stands; one that the daemon has noted as gone is removed and does not count.
- * @param {string} name
- */
-function stands(name) {
-  const folder = `${machines}/${name}`;
-  if (!fs.existsSync(folder)) return false;
-  try {
-    if (!fs.readFileSync(`${folder}/hostler-health`, 'utf8').startsWith('gone')) return true;
-  } catch {
-    return true;
-  }
-  fs.rmSync(folder, { recursive: true, force: true });
-  return false;
-}
-
 async function main() {
   // sh starts this file as `create.cjs create …`: the verb is the first word.
   const words = process.argv.slice(3);
@@ -259,8 +267,8 @@ async function main() {
     return giveUp(/** @type {Error} */ (error).message);
   }
   const name = soleName(given.names);
-  if (stands(name)) giveUp(`Docker machine ${JSON.stringify(name)} already exists`);
-  makeMailbox(machines);
+  if (stands(machines, name)) giveUp(`Docker machine ${JSON.stringify(name)} already exists`);
+  inStore(() => openStore(machines));
   if (driver === 'none') {
     const { createPlain } = await import('./create-plain.ts');
     process.exit(createPlain({ store, name, url: given.url, options: given.options }));
@@ -269,6 +277,4 @@ async function main() {
   await lease({ name, driver, options: given.options });
 }
 
-main().catch((error) =>
-  giveUp(`Error creating machine: ${error instanceof Error ? error.message : String(error)}`),
-);
+main().catch((error) => giveUp(`Error creating machine: ${inWords(error, store)}`));

@@ -36,8 +36,8 @@ const actions: Readonly<Record<string, () => Promise<VerbAction>>> = {
 /** Runs one verb and returns the exit code. Never throws: messages go to stderr. */
 export async function main(argv: readonly string[]): Promise<number> {
   const io = systemIo();
-  watchSurroundings(io);
   const [verb = '', ...words] = argv;
+  watchSurroundings(io, verb);
   try {
     return await dispatch(io, verb, words);
   } catch (error) {
@@ -112,9 +112,15 @@ function systemIo(): DoorIo {
   };
 }
 
-function watchSurroundings(io: DoorIo): void {
-  // A reader that went away (`ls | head`) is no error.
-  process.stdout.on('error', () => undefined);
+function watchSurroundings(io: DoorIo, verb: string): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // What these two do is done; for the runner a failed removal costs a slot for 30 s.
+    if (verb === 'rm' || verb === 'stop') return;
+    // A person's reader that went away (`ls | head`) is no error.
+    if (error.code === 'EPIPE' && io.caller === 'person') process.exit(0);
+    io.err(`docker-machine ${verb}: the answer cannot be written to stdout\n`);
+    process.exit(1);
+  });
   process.stderr.on('error', () => undefined);
   if (io.caller === 'person') return;
   const parent = Number(io.env['HOSTLER_CALLER_PID']) || process.ppid;

@@ -2,12 +2,13 @@
 // of another docker-machine, names without a folder.
 // It must not end instances: it hands folders to the daemon. Trap: a removal that was noted durably is a success, also
 // the second time: each failure costs the runner a slot for 30 s.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MACHINES, MAILBOX, MARK, NAME_PATTERN, RELEASED } from '../../contract/store-layout.ts';
+import { halfMade, MACHINES, MAILBOX, MARK, NAME_PATTERN, RELEASED } from '../../contract/store-layout.ts';
 import { noteCall } from './answers.ts';
 import { askDaemon } from './ask-daemon.ts';
 import { type DoorIo, Refusal, type VerbAction } from './door-io.ts';
+import { removeFolder } from './remove-folder.cjs';
 import { machineFolder, readMachine, releaseMachine, unknownMachine } from './store-folder.ts';
 import { verbHelp, verbs } from './verbs.ts';
 
@@ -44,8 +45,12 @@ async function confirmed(io: DoorIo): Promise<boolean> {
 /** null: done. Otherwise why not. */
 async function removeOne(io: DoorIo, name: string, force: boolean): Promise<string | null> {
   if (!NAME_PATTERN.test(name)) return unknownMachine(name);
+  if (!existsSync(machineFolder(io.store, name))) return removeUnseen(io, name, force);
+  return removeStanding(io, name, force);
+}
+
+function removeStanding(io: DoorIo, name: string, force: boolean): string | null {
   const folder = machineFolder(io.store, name);
-  if (!existsSync(folder)) return removeUnseen(io, name);
   const made = existsSync(join(folder, MARK)) ? 'hostler' : foreignDriver(io, name);
   if (made === 'hostler' || made === 'amazonec2') {
     // A folder that the daemon noted as gone has nothing to release.
@@ -56,7 +61,7 @@ async function removeOne(io: DoorIo, name: string, force: boolean): Promise<stri
   }
   if (made !== 'none' && made !== '' && !force)
     return `it was made by driver ${JSON.stringify(made)}, which hostler does not know: remove it with its own docker-machine, or -f to forget it`;
-  rmSync(folder, { recursive: true, force: true });
+  removeFolder(join(io.store, MACHINES), name);
   return null;
 }
 
@@ -79,10 +84,14 @@ function foreignDriver(io: DoorIo, name: string): string {
 }
 
 /** No folder: a release that still waits for the daemon, a create under way, or a machine's id. */
-async function removeUnseen(io: DoorIo, name: string): Promise<string | null> {
+async function removeUnseen(io: DoorIo, name: string, force: boolean): Promise<string | null> {
   if (existsSync(join(io.store, MACHINES, MAILBOX, RELEASED, name))) return null;
+  // A create that is about to end fails without its half-made folder, also while no daemon is there to tell it.
+  const wasHalfMade = removeFolder(join(io.store, MACHINES), halfMade(name));
   const lease = await askDaemon(io.socket, 'DELETE', `/v1/leases/${name}`);
-  if ('status' in lease && lease.status === 200) return null;
+  // The create was faster: its folder stands by now.
+  if (existsSync(machineFolder(io.store, name))) return removeStanding(io, name, force);
+  if (wasHalfMade || ('status' in lease && lease.status === 200)) return null;
   if (io.caller === 'person' && name.startsWith('m-')) {
     const machine = await askDaemon(io.socket, 'POST', `/v1/machines/${name}/retire`);
     if ('away' in machine) return `no hostler daemon at ${io.socket}: ${machine.away}`;

@@ -1,7 +1,7 @@
 // docker-machine's store as the door's slower verbs read it: hostler's folders and those of another docker-machine.
 // It must not judge hosts or talk to the daemon. Trap: another docker-machine's config.json is anyone's text: every
 // field is looked at before it is used.
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BY_PERSON,
@@ -14,6 +14,7 @@ import {
   RELEASED,
   type StoredHealth,
 } from '../../contract/store-layout.ts';
+import { removeFolder } from './remove-folder.cjs';
 import { makeMailbox } from './store-rights.cjs';
 
 /** Bytes; a config.json has some 4 KB. */
@@ -73,7 +74,7 @@ export function readMachine(store: string, name: string): StoredMachine | null {
   if (!NAME_PATTERN.test(name) || !existsSync(folder)) return null;
   const health = parseHealth(readIfThere(join(folder, HEALTH)) ?? '');
   if (health?.kind === 'gone') {
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(join(store, MACHINES), name);
     return null;
   }
   const config = readConfig(folder);

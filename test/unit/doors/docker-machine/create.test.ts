@@ -3,11 +3,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { LeaseEvent } from '../../../../src/contract/api.ts';
 import {
   door,
   granted,
   type LeaseCall,
   openScene,
+  ourFiles,
   type Scene,
   type Script,
   type ScriptedDaemon,
@@ -212,7 +214,7 @@ describe('the commit', () => {
     expect(folders()).toEqual([]);
   });
 
-  test('is repeated at the next daemon', async () => {
+  test('without an answer leads back to the line of the next daemon, whose word on the host is fresh', async () => {
     let first: ScriptedDaemon | null = null;
     first = await listen({
       onLease: grantAtOnce,
@@ -221,9 +223,15 @@ describe('the commit', () => {
     const running = scene.start(words());
     await until(() => first.requests.length >= 2, 'the commit');
     await first.close();
-    const second = await listen({});
+    const fresh = { ...ourFiles(NAME), 'hostler-health': 'ok 4000000000\n' };
+    const second = await listen({
+      onLease: (call) => call.send({ ...granted(NAME), files: fresh } as LeaseEvent),
+    });
     expect((await running.done).code).toBe(0);
-    expect(second.requests).toEqual([`POST /v1/leases/${NAME}/commit`]);
+    expect(second.requests).toEqual(['POST /v1/leases', `POST /v1/leases/${NAME}/commit`]);
+    expect(readFileSync(join(scene.store, 'machines', NAME, 'hostler-health'), 'utf8')).toBe(
+      'ok 4000000000\n',
+    );
   });
 
   test('of a lease that the daemon forgot leads to a new question', async () => {
