@@ -145,7 +145,7 @@ async function dress(run: Run, session: HostSession): Promise<Outcome> {
 
   if (spec.host.prepull.length > 0) {
     order.onProgress?.('prepull');
-    const pulled = await session.run(prepullScript(spec.host.prepull), signal);
+    const pulled = await session.run(prepullScript(spec), signal);
     const missing = pulled.code === 0 ? factsOf(pulled.stdout).get('prepull-failed') : wordsOf(pulled);
     if (missing !== undefined)
       deps.log.warn('images were not pulled ahead', { machine: order.machineId, images: missing });

@@ -26,9 +26,12 @@ export function setupScript(dress: HostDress): string {
   ]);
 }
 
+/** Share of boot_timeout that pulling may take: what hangs there must leave time for a host that is ready without it. */
+const PREPULL_SHARE = 0.5;
+
 /** Third script, only when there are images to pull. */
-export function prepullScript(images: readonly string[]): string {
-  return frame([prepull(images)]);
+export function prepullScript({ host, bootTimeoutMs }: PoolSpec): string {
+  return frame([prepull(host.prepull, bootTimeoutMs * PREPULL_SHARE)]);
 }
 
 /** For a visit to a host that is in use: its dead-man timer is renewed. */

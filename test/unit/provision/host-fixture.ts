@@ -8,7 +8,7 @@ import { createKeys } from '../../../src/adapters/keys/keys.ts';
 import { createHosts } from '../../../src/adapters/ssh/hosts.ts';
 import { createClock } from '../../../src/adapters/system/clock.ts';
 import type { HostSpec, PoolSpec } from '../../../src/domain/config.ts';
-import { HOUR_MS } from '../../../src/domain/units.ts';
+import { HOUR_MS, MINUTE_MS } from '../../../src/domain/units.ts';
 import { startHost } from '../../../src/emulator/host/start-host.ts';
 import type { Log, LogFields } from '../../../src/ports/log.ts';
 import type { ProvisionOrder } from '../../../src/provision/engine.ts';
@@ -45,7 +45,8 @@ export const hostLife = { deadManMs: 2 * HOUR_MS, maxMachineLifeMs: 24 * HOUR_MS
 
 /** A pool of which only the host's part is looked at. */
 export function poolOf(host: Partial<HostSpec>): PoolSpec {
-  const spec = { id: 'build', machineDriver: 'amazonec2', ...hostLife, host: { ...hostSpec, ...host } };
+  const limits = { ...hostLife, bootTimeoutMs: 10 * MINUTE_MS };
+  const spec = { id: 'build', machineDriver: 'amazonec2', ...limits, host: { ...hostSpec, ...host } };
   return spec as PoolSpec;
 }
 

@@ -68,7 +68,7 @@ describe('every script', () => {
   test.each([
     ['prepare', prepareScript(pool)],
     ['setup', setupScript(dress(pool.host))],
-    ['prepull', prepullScript(odd)],
+    ['prepull', prepullScript(pool)],
   ])('%s is one that bash can read, whatever the values', (_name, script) => {
     expect(spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({
       status: 0,
@@ -376,15 +376,33 @@ describe('look-at-disk', () => {
 });
 
 describe('prepull', () => {
+  const pulled = (images: readonly string[], bootTimeoutMs = 600_000) => {
+    const played = play(prepullScript({ ...poolOf({ prepull: images }), bootTimeoutMs }));
+    expect(played.code).toBe(0);
+    return factsOf(played.stdout).get('prepull-failed')?.trim();
+  };
+
   test('pulls each image and only tells what failed', () => {
     command('docker', 'case $3 in bad*) exit 1;; esac');
-    const played = play(prepullScript(['alpine:3', 'bad/one:1', "it's"]));
-    expect(played.code).toBe(0);
-    expect(factsOf(played.stdout).get('prepull-failed')?.trim()).toBe('bad/one:1');
+    expect(pulled(['alpine:3', 'bad/one:1', "it's"])).toBe('bad/one:1');
     expect(calls().toSorted()).toEqual([
+      'docker image inspect bad/one:1',
       'docker pull --quiet alpine:3',
       'docker pull --quiet bad/one:1',
       "docker pull --quiet it's",
     ]);
+  });
+
+  test('is content with what the AMI brought along when its registry is away', () => {
+    command('docker', '[ "$1" = image ]');
+    expect(pulled(['baked:1'])).toBe(undefined);
+  });
+
+  test('gives up on a registry that never ends to answer, in half of boot_timeout', () => {
+    command('docker', '[ "$1" = pull ] || exit 1; exec sleep 600');
+    expect(pulled(['stalled:1'], 2_000)).toBe('stalled:1');
+    expect(prepullScript({ ...poolOf({ prepull: ['x'] }), bootTimeoutMs: 600_000 })).toContain(
+      'timeout 300 docker pull',
+    );
   });
 });
