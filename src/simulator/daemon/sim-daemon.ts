@@ -1,0 +1,193 @@
+// hostler's daemon in the world: the real parts on simulated ports, as a process that starts, is stopped, crashes and starts
+// again over the same disk, keys and store folder. What daemon.ts does around them (order of the start, doors, supervisor) is
+// done here the same way.
+// Trap: everything of a process that ended is dead at once; only disk, keys and what is on the wire go on.
+import { assemble, type Parts, type Ports } from '../../assemble.ts';
+import type { Config } from '../../domain/config.ts';
+import { messageOf } from '../../domain/error.ts';
+import type { Plan } from '../../domain/plan.ts';
+import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
+import type { Seeded } from '../../sim/seeded.ts';
+import type { VirtualTimeline } from '../../sim/timeline.ts';
+import type { World } from '../../sim/world.ts';
+import type { DaemonSocket } from '../door/create.ts';
+import type { StoreFolder } from '../door/store-folder.ts';
+import type { HostPark } from '../hosts/host-park.ts';
+import type { SimHost } from '../hosts/sim-host.ts';
+import { createVirtualClock, type WallClock } from '../time/virtual-clock.ts';
+import type { MemoryDisk } from './memory-disk.ts';
+import { openMemoryStore } from './memory-store.ts';
+import { createNetworkLine } from './network-line.ts';
+import { Crashed, createProcessLife, type Point, type ProcessLife } from './process-life.ts';
+import { createSimLog, createSimMetrics, type Said } from './quiet-ports.ts';
+import { createSeededRandom } from './seeded-random.ts';
+import { type CloudParts, createSimCloud } from './sim-cloud.ts';
+import { createSimDocker } from './sim-docker-port.ts';
+import { createSimHosts } from './sim-hosts-port.ts';
+import type { createSimKeys } from './sim-keys.ts';
+import { createSimRunnerStore } from './sim-runner-store.ts';
+
+/** From a process's end to the supervisor's next start (deploy's unit: RestartSec). */
+const RESTART_MS: DurationMs = 2 * SECOND_MS;
+
+export type DaemonParts = {
+  timeline: VirtualTimeline;
+  world: World;
+  park: HostPark;
+  folder: StoreFolder;
+  disk: MemoryDisk;
+  keys: () => ReturnType<typeof createSimKeys>;
+  wall: WallClock;
+  random: Seeded;
+  config(): Config;
+  cloud: Pick<CloudParts, 'trouble' | 'onCall' | 'onTerminate' | 'onLaunch'>;
+  onClean(host: SimHost): void;
+  /** Whether the process is killed at this point. */
+  falls(point: Point): boolean;
+  isUnreadable(): boolean;
+  /** Jobs by runner label, as the runner's own metrics tell them. */
+  runnerJobs(): ReadonlyMap<string, number>;
+  said: Said;
+  /** A process has ended by an error of its own: a bug, since nothing may end it. */
+  died(error: string): void;
+  onStart(ports: Ports): void;
+};
+
+type Running = { life: ProcessLife; parts: Parts; ports: Ports; stop: AbortController };
+
+export type SimDaemon = {
+  start(): void;
+  /** `kill -9`; it starts again after that time, or with null only when asked to. */
+  crash(restartMs: DurationMs | null): void;
+  /** SIGTERM and a start after it has ended. */
+  restart(): void;
+  reload(): void;
+  isUp(): boolean;
+  socket: DaemonSocket;
+  /** The store as it is now, dead or alive. */
+  disk: MemoryDisk;
+  plan(): Plan | null;
+  calls(): Readonly<Record<string, number>>;
+  starts(): number;
+};
+
+function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
+  const { timeline, park, world, wall, disk, random, folder } = parts;
+  const clock = createVirtualClock(timeline, life, wall);
+  const line = createNetworkLine(timeline, life);
+  return {
+    store: openMemoryStore(disk, {
+      check: () => life.check(),
+      before: (what) => life.point(`store ${what}`, 'before'),
+      after: (what) => life.point(`store ${what}`, 'after'),
+    }),
+    cloud: createSimCloud({ ...parts.cloud, world, line, clock, random }),
+    hosts: createSimHosts({ park, line, clock }),
+    docker: createSimDocker({ park, line, clock, life, onClean: parts.onClean }),
+    keys: parts.keys(),
+    runnerStore: createSimRunnerStore({
+      folders: new Map([[folder.path, folder]]),
+      clock,
+      life,
+      isUnreadable: parts.isUnreadable,
+    }),
+    runnerFigures: { jobs: () => Promise.resolve(parts.runnerJobs()) },
+    clock,
+    random: createSeededRandom(random),
+    log: createSimLog(parts.said),
+    metrics: createSimMetrics(),
+  };
+}
+
+/** The daemon of one installation; nothing runs before `start`. */
+export function createSimDaemon(parts: DaemonParts): SimDaemon {
+  const { timeline, disk } = parts;
+  let running: Running | null = null;
+  let starts = 0;
+  let calls: Record<string, number> = {};
+
+  function sumCalls(): Record<string, number> {
+    const sum = { ...calls };
+    for (const [action, count] of Object.entries(running?.ports.cloud.calls() ?? {}))
+      sum[action] = (sum[action] ?? 0) + count;
+    return sum;
+  }
+
+  /** The process is no more, whatever ended it. */
+  function ended(process: Running, restartMs: DurationMs | null): void {
+    if (running !== process) return;
+    calls = sumCalls();
+    running = null;
+    process.life.kill();
+    if (restartMs !== null) timeline.after(restartMs, start);
+  }
+
+  function start(): void {
+    if (running !== null) return;
+    starts += 1;
+    // Not at the end itself: that may come in the middle of a transaction, which is taken back first.
+    disk.crash();
+    const life = createProcessLife(parts.falls);
+    const ports = createPorts(parts, life);
+    const stop = new AbortController();
+    const config = parts.config();
+    const built = assemble({
+      ports,
+      config,
+      loadConfig: () => Promise.resolve(parts.config()),
+      reloaded: () => undefined,
+      manager: parts.keys().manager,
+      authority: parts.keys().ca,
+      userKeyPath: '/var/lib/hostler/keys/user',
+      process: () => {
+        throw new Error('nobody asks a simulated process for its status');
+      },
+      stop: stop.signal,
+    });
+    const process: Running = { life, parts: built, ports, stop };
+    running = process;
+    parts.onStart(ports);
+    life.onEnd(() => ended(process, RESTART_MS));
+    built.run(stop.signal).then(
+      () => {
+        if (life.isAlive() && !stop.signal.aborted) parts.died('the loop ended by itself');
+        if (life.isAlive()) ports.store.close();
+        life.end();
+      },
+      (error: unknown) => {
+        if (error instanceof Crashed || !life.isAlive()) return;
+        parts.died(messageOf(error));
+        life.end();
+      },
+    );
+  }
+
+  return {
+    start,
+    disk,
+    crash(restartMs) {
+      if (running !== null) ended(running, restartMs);
+    },
+    restart() {
+      running?.stop.abort();
+    },
+    reload() {
+      void running?.parts.reload('file changed').catch(() => undefined);
+    },
+    isUp: () => running !== null,
+    socket: {
+      open() {
+        const process = running;
+        if (process === null || !process.life.isAlive()) return null;
+        return {
+          useCases: process.parts.useCases,
+          onEnd: (told) => process.life.onEnd(told),
+          isAlive: () => process.life.isAlive(),
+        };
+      },
+    },
+    plan: () => null,
+    calls: sumCalls,
+    starts: () => starts,
+  };
+}

@@ -1,0 +1,208 @@
+// The stage of a run: EC2, hosts, GitLab, a runner with its doors, and hostler's daemon over its disk, all in one virtual time.
+// It only builds and connects; what happens on it is the workload's, the faults' and the checkers' business.
+import type { Ports } from '../../assemble.ts';
+import type { Config } from '../../domain/config.ts';
+import type { DurationMs, EpochMs } from '../../domain/units.ts';
+import { createGitlab, type Gitlab } from '../../sim/gitlab/gitlab.ts';
+import type { SimInstance } from '../../sim/instance.ts';
+import { createRunner, type Runner } from '../../sim/runner/runner.ts';
+import type { MachineTool } from '../../sim/runner/machine-tool.ts';
+
+import type { RunnerOdds } from '../../sim/runner/runner-settings.ts';
+import { createSeeded, type Seeded } from '../../sim/seeded.ts';
+import { createVirtualTimeline, type VirtualTimeline } from '../../sim/timeline.ts';
+import { createWorld, realTiming, type World } from '../../sim/world.ts';
+import { createMemoryDisk } from '../daemon/memory-disk.ts';
+import type { Point } from '../daemon/process-life.ts';
+import type { Said } from '../daemon/quiet-ports.ts';
+import type { CloudParts } from '../daemon/sim-cloud.ts';
+import { createSimDaemon, type SimDaemon } from '../daemon/sim-daemon.ts';
+import { createSimKeys } from '../daemon/sim-keys.ts';
+import { createSimDoor } from '../door/sim-door.ts';
+import { createStoreFolder, type StoreFolder } from '../door/store-folder.ts';
+import { createHostPark, type HostPark } from '../hosts/host-park.ts';
+import type { HostTrouble, SimHost } from '../hosts/sim-host.ts';
+import { createSimJobHosts, type SimJobHosts } from '../hosts/sim-job-hosts.ts';
+import type { WallClock } from '../time/virtual-clock.ts';
+import { type RunnerWay, runnerSettings } from './runner-file.ts';
+
+/** What a run hooks into; each has a default that does nothing. */
+export type StageHooks = Pick<CloudParts, 'trouble' | 'onCall' | 'onTerminate' | 'onLaunch'> & {
+  onClean(host: SimHost): void;
+  falls(point: Point): boolean;
+  isUnreadable(): boolean;
+  isDeaf(): boolean;
+  fate(instance: SimInstance): HostTrouble | null;
+  doorKilledAfter(verb: string): DurationMs | null;
+  onCreate(name: string, made: boolean, ms: DurationMs): void;
+  said: Said;
+  died(error: string): void;
+  onStart(ports: Ports): void;
+};
+
+export type StageOptions = {
+  startAt: EpochMs;
+  seed: number;
+  config: Config;
+  way: RunnerWay;
+  /** Launch to a host that answers. */
+  bootMs: DurationMs;
+  /** PEM for the keys (`prepareSimKeys`). */
+  pem: string;
+  odds?: Partial<RunnerOdds>;
+  /** Ms from a claim's Docker call to the job's script. */
+  prepareMs?: DurationMs;
+  hooks?: Partial<StageHooks>;
+};
+
+export type Stage = {
+  timeline: VirtualTimeline;
+  world: World;
+  park: HostPark;
+  folder: StoreFolder;
+  gitlab: Gitlab;
+  runner: Runner;
+  /** GitLab's ids of the runner's sections by pool. */
+  runners: ReadonlyMap<string, number>;
+  tool: MachineTool;
+  jobHosts: SimJobHosts;
+  daemon: SimDaemon;
+  wall: WallClock;
+  random: Seeded;
+  config(): Config;
+  /** A new configuration for both, as after an edit of the file. */
+  change(config: Config): void;
+  /** New keys folder: as after `keys/` was lost. */
+  loseKeys(): void;
+};
+
+const STORE = '/home/gitlab-runner/.docker/machine';
+
+const noHooks: StageHooks = {
+  trouble: () => null,
+  onCall: () => undefined,
+  onTerminate: () => undefined,
+  onLaunch: () => undefined,
+  onClean: () => undefined,
+  falls: () => false,
+  isUnreadable: () => false,
+  isDeaf: () => false,
+  fate: () => null,
+  doorKilledAfter: () => null,
+  onCreate: () => undefined,
+  said: () => undefined,
+  died: () => undefined,
+  onStart: () => undefined,
+};
+
+/** EC2 with its hosts. */
+function createCloudSide(options: StageOptions, timeline: VirtualTimeline, hooks: StageHooks) {
+  const park = createHostPark({
+    timeline,
+    random: createSeeded(options.seed + 11),
+    fate: hooks.fate,
+    shutDown(instance) {
+      world.region(instance.zone.slice(0, -1)).unaskedEnds.hostOff(instance);
+    },
+  });
+  const world = createWorld({
+    timeline,
+    seed: options.seed,
+    strict: false,
+    timing: { ...realTiming, bootMs: options.bootMs, pendingMs: Math.min(realTiming.pendingMs, options.bootMs * 0.6) },
+    addresses: park.addresses,
+    hosts: { hostUp: (instance) => park.up(instance), hostDown: (instance) => park.down(instance) },
+  });
+  return { world, park };
+}
+
+/** GitLab with one runner of it for each pool. */
+function createGitlabSide(options: StageOptions, timeline: VirtualTimeline) {
+  const gitlab = createGitlab({ timeline, seed: options.seed + 21 });
+  gitlab.addProject();
+  const runners = new Map(
+    options.config.pools.map((pool) => {
+      const tags = options.config.pools.length > 1 ? [pool.id] : [];
+      return [pool.id, gitlab.addRunner({ tags, runUntagged: tags.length === 0 }).id] as const;
+    }),
+  );
+  return { gitlab, runners };
+}
+
+/** Sets the stage; the daemon and the runner are not started yet. */
+export function createStage(options: StageOptions): Stage {
+  const hooks = { ...noHooks, ...options.hooks };
+  const { seed, way } = options;
+  let { config } = options;
+  const timeline = createVirtualTimeline(options.startAt);
+  const wall: WallClock = { aheadMs: 0 };
+  const { world, park } = createCloudSide(options, timeline, hooks);
+  const { gitlab, runners } = createGitlabSide(options, timeline);
+  const folder = createStoreFolder(STORE, hooks.isDeaf);
+  const keyRandom = createSeeded(seed + 31);
+  let keys = createSimKeys(keyRandom, options.pem);
+  const jobHosts = createSimJobHosts({ timeline, park, folder, ...(options.prepareMs === undefined ? {} : { prepareMs: options.prepareMs }) });
+  const settings = () => runnerSettings(config, runners, way);
+  const inFile = () => ({ ...config, settings: { ...config.settings, machineStoragePath: STORE } });
+  const daemon = createSimDaemon({
+    timeline,
+    world,
+    park,
+    folder,
+    wall,
+    disk: createMemoryDisk(),
+    keys: () => keys,
+    random: createSeeded(seed + 41),
+    config: inFile,
+    cloud: hooks,
+    runnerJobs: () => new Map(),
+    ...hooks,
+  });
+  const poolOf = (token: string) =>
+    config.pools.find((pool) => pool.namePrefixes.some((prefix) => prefix.startsWith(`runner-${token}-`)));
+  const tool = createSimDoor({
+    timeline,
+    wall,
+    folder,
+    park,
+    socket: daemon.socket,
+    killedAfter: hooks.doorKilledAfter,
+    onCreate: hooks.onCreate,
+    optionsOf(section) {
+      const pool = poolOf(section);
+      return { driver: pool?.machineDriver ?? 'amazonec2', options: pool?.options ?? [] };
+    },
+  });
+  const runner = createRunner({
+    timeline,
+    seed: seed + 51,
+    gitlab,
+    tool,
+    hosts: jobHosts,
+    settings: settings(),
+    ...(options.odds === undefined ? {} : { odds: options.odds }),
+  });
+  return {
+    timeline,
+    world,
+    park,
+    folder,
+    gitlab,
+    runner,
+    runners,
+    tool,
+    jobHosts,
+    daemon,
+    wall,
+    random: createSeeded(seed + 61),
+    config: () => config,
+    change(next) {
+      config = next;
+      runner.settings(settings());
+      daemon.reload();
+    },
+    loseKeys() {
+      keys = createSimKeys(keyRandom, options.pem);
+    },
+  };
+}
