@@ -24,7 +24,9 @@ export type NetworkLine = {
 
 /** What a signal that ended stands for. */
 function reasonOf(signal: AbortSignal): Error {
-  return signal.reason instanceof Error ? signal.reason : new DOMException('the wait was given up', 'AbortError');
+  return signal.reason instanceof Error
+    ? signal.reason
+    : new DOMException('the wait was given up', 'AbortError');
 }
 
 /** The lines of one process. */

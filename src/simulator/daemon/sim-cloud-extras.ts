@@ -1,8 +1,7 @@
 // The rarer calls of the Cloud port in the world: spot requests, tags on instances, prices, leftovers.
 import { outcomeOfError } from '../../adapters/aws/errors.ts';
 import type { CloudSite } from '../../domain/config.ts';
-import { offeringKey } from '../../domain/instance.ts';
-import { TAG } from '../../domain/instance.ts';
+import { offeringKey, TAG } from '../../domain/instance.ts';
 import type { SpotRequest } from '../../domain/spot-request.ts';
 import type { Cloud, RemovalAnswer } from '../../ports/cloud.ts';
 import type { SimSite } from './sim-cloud.ts';
@@ -34,17 +33,22 @@ export function createCloudExtras(at: (site: CloudSite) => SimSite): Extras {
           })),
       ),
     async cancelSpotRequests(site, ids, signal) {
-      const cancelled = at(site).call({ action: 'CancelSpotInstanceRequests', signal }, ({ spotRequests }) => {
-        for (const id of ids) {
-          const found = spotRequests.find(id);
-          if (found !== null) spotRequests.cancel(found);
-        }
-      });
+      const cancelled = at(site).call(
+        { action: 'CancelSpotInstanceRequests', signal },
+        ({ spotRequests }) => {
+          for (const id of ids) {
+            const found = spotRequests.find(id);
+            if (found !== null) spotRequests.cancel(found);
+          }
+        },
+      );
       const outcome = await cancelled.then(
         () => null,
         (error: unknown) => outcomeOfError(error),
       );
-      return ids.map((id): RemovalAnswer => (outcome === null ? { id, kind: 'done' } : { id, kind: 'failed', outcome }));
+      return ids.map(
+        (id): RemovalAnswer => (outcome === null ? { id, kind: 'done' } : { id, kind: 'failed', outcome }),
+      );
     },
     tagInstances: (site, instances, tags, signal) =>
       at(site).call({ action: 'CreateTags', signal }, (region) =>

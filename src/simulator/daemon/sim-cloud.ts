@@ -12,13 +12,13 @@ import { type DurationMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Cloud, ResolvedLaunch } from '../../ports/cloud.ts';
 import { Ec2Error } from '../../sim/ec2-error.ts';
-import type { Filter } from '../../sim/search.ts';
 import type { Region } from '../../sim/region.ts';
+import type { Filter } from '../../sim/search.ts';
 import type { Seeded } from '../../sim/seeded.ts';
 import type { World } from '../../sim/world.ts';
-import { createCloudExtras } from './sim-cloud-extras.ts';
 import { instanceOf, runRequestOf } from './cloud-shapes.ts';
 import type { NetworkLine } from './network-line.ts';
+import { createCloudExtras } from './sim-cloud-extras.ts';
 import { placesOf, resolveIn } from './sim-resolve.ts';
 
 /** What goes wrong with one call on purpose; null = nothing. */
@@ -107,7 +107,8 @@ function createSite(region: Region, parts: CloudParts) {
     if (signal.aborted) throw refusal(action, notSent(action));
     counts.set(action, (counts.get(action) ?? 0) + 1);
     const wrong = trouble(action);
-    const legMs = between(LATENCY[action] ?? USUAL_LATENCY) / 2 + (wrong === 'slow' ? between(SLOW_MS) / 2 : 0);
+    const legMs =
+      between(LATENCY[action] ?? USUAL_LATENCY) / 2 + (wrong === 'slow' ? between(SLOW_MS) / 2 : 0);
     const limit = clock.timeout(CALL_LIMIT_MS, signal);
     try {
       const answer = await line.ask({
@@ -117,8 +118,7 @@ function createSite(region: Region, parts: CloudParts) {
         signal: limit,
         work: () => work(action, wrong, what),
       });
-      if (wrong === 'lost-answer')
-        throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+      if (wrong === 'lost-answer') throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
       return answer;
     } catch (error) {
       const outcome = outcomeOfError(wireError(error));
@@ -190,12 +190,16 @@ export function createSimCloud(parts: CloudParts): Cloud {
       const { call, limits } = at(site);
       const { count, token } = order;
       try {
-        const instances = await call({ action, signal, instances: count, maxWaitMs: LAUNCH_WAIT_MS }, (region) => {
-          const launched = region.runInstances(runRequestOf(order)).map(instanceOf);
-          parts.onLaunch(token, launched);
-          return launched;
-        });
-        if (instances.length === 0) return { kind: 'unknown', outcome: unreadableAnswer(action, 'without instances') };
+        const instances = await call(
+          { action, signal, instances: count, maxWaitMs: LAUNCH_WAIT_MS },
+          (region) => {
+            const launched = region.runInstances(runRequestOf(order)).map(instanceOf);
+            parts.onLaunch(token, launched);
+            return launched;
+          },
+        );
+        if (instances.length === 0)
+          return { kind: 'unknown', outcome: unreadableAnswer(action, 'without instances') };
         const short = Math.max(0, count - instances.length);
         limits.refundInstances(action, short);
         return { kind: 'launched', instances, short };
@@ -225,7 +229,9 @@ export function createSimCloud(parts: CloudParts): Cloud {
         ? Promise.resolve([])
         : listBy(at(site), { name: `tag:${TAG.launch}`, values: tokens }, signal),
     async consoleOutput(site, instance, signal) {
-      const read = at(site).call({ action: 'GetConsoleOutput', signal }, (region) => region.instances.console(instance));
+      const read = at(site).call({ action: 'GetConsoleOutput', signal }, (region) =>
+        region.instances.console(instance),
+      );
       const shown = await read.catch(() => null);
       return shown?.text ?? null;
     },

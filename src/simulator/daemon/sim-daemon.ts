@@ -5,7 +5,6 @@
 import { assemble, type Parts, type Ports } from '../../assemble.ts';
 import type { Config } from '../../domain/config.ts';
 import { messageOf } from '../../domain/error.ts';
-import type { Plan } from '../../domain/plan.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { Seeded } from '../../sim/seeded.ts';
 import type { VirtualTimeline } from '../../sim/timeline.ts';
@@ -66,7 +65,8 @@ export type SimDaemon = {
   socket: DaemonSocket;
   /** The store as it is now, dead or alive. */
   disk: MemoryDisk;
-  plan(): Plan | null;
+  /** Machines that the last plan wanted, over all pools; 0 without one. */
+  wanted(): number;
   calls(): Readonly<Record<string, number>>;
   starts(): number;
 };
@@ -186,7 +186,7 @@ export function createSimDaemon(parts: DaemonParts): SimDaemon {
         };
       },
     },
-    plan: () => null,
+    wanted: () => running?.parts.useCases.plan().pools.reduce((sum, pool) => sum + pool.wanted, 0) ?? 0,
     calls: sumCalls,
     starts: () => starts,
   };

@@ -43,7 +43,8 @@ function sessionOn({ line }: Deps, host: SimHost): HostSession {
   return {
     async run(script, signal) {
       if (!isOpen || !host.isUp) return lost('the connection was lost');
-      const hangs = host.troubles.has('cloud-init-hangs') && script.includes('# hostler-step: wait-user-data');
+      const hangs =
+        host.troubles.has('cloud-init-hangs') && script.includes('# hostler-step: wait-user-data');
       if (hangs || isMute(host)) return line.hang(signal).catch(() => lost('gave up waiting for the script'));
       const played = await line
         .ask({

@@ -11,7 +11,9 @@ let shared: Promise<string> | null = null;
 
 async function certificate(now: EpochMs): Promise<string> {
   shared ??= makeAuthority(now);
-  return /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n/.exec(`${await shared}\n`)?.[0] ?? '';
+  return (
+    /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n/.exec(`${await shared}\n`)?.[0] ?? ''
+  );
 }
 
 /** Makes the certificate ready, so that no run waits for real cryptography in virtual time. */
@@ -23,7 +25,8 @@ export async function prepareSimKeys(now: EpochMs): Promise<string> {
 export function createSimKeys(random: Seeded, pem: string): Keys & { manager: string; ca: string } {
   const manager = `manager-${random.hex(8)}`;
   const ca = `${pem}# authority of ${manager}\n`;
-  const leaf = (name: string) => Promise.resolve({ cert: `${pem}# ${name} of ${manager}\n`, key: `key of ${name}\n` });
+  const leaf = (name: string) =>
+    Promise.resolve({ cert: `${pem}# ${name} of ${manager}\n`, key: `key of ${name}\n` });
   const user = { privateKey: `user key of ${manager}`, publicKey: keyLine(random) };
   return {
     manager,

@@ -27,8 +27,10 @@ export async function resolveIn(
 ): Promise<ResolvedLaunch> {
   const { call } = site;
   const image = await call({ action: 'DescribeImages', signal }, ({ images }) => {
-    const named = spec.ami?.startsWith('resolve:ssm:') === true ? spec.ami.slice('resolve:ssm:'.length) : null;
-    const id = spec.ami !== null && named === null ? spec.ami : (images.parameter(named ?? DEFAULT_IMAGE) ?? '');
+    const named =
+      spec.ami?.startsWith('resolve:ssm:') === true ? spec.ami.slice('resolve:ssm:'.length) : null;
+    const id =
+      spec.ami !== null && named === null ? spec.ami : (images.parameter(named ?? DEFAULT_IMAGE) ?? '');
     return images.image(id);
   });
   const subnet = await call({ action: 'DescribeSubnets', signal }, ({ networks }) => {

@@ -32,7 +32,12 @@ type Answer = { grant: Grant } | { away: true };
 const passing: ReadonlySet<string> = new Set(['daemon-away', 'daemon-stopping']);
 
 /** Asks once and listens until the daemon grants, refuses or is gone. */
-function ask(parts: CreateParts, door: DoorProcess, request: LeaseRequest, heard: () => void): Promise<Answer> {
+function ask(
+  parts: CreateParts,
+  door: DoorProcess,
+  request: LeaseRequest,
+  heard: () => void,
+): Promise<Answer> {
   const { timeline, socket } = parts;
   const daemon = socket.open();
   if (daemon === null) return Promise.resolve({ away: true });

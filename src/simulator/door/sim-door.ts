@@ -55,7 +55,10 @@ async function configOf(parts: SimDoorParts, door: DoorProcess, name: string): P
     note();
     return false;
   }
-  if (found.health?.kind === 'ok' && Math.floor(now / SECOND_MS) < Math.floor(found.health.until / SECOND_MS)) {
+  if (
+    found.health?.kind === 'ok' &&
+    Math.floor(now / SECOND_MS) < Math.floor(found.health.until / SECOND_MS)
+  ) {
     note();
     return true;
   }
@@ -135,8 +138,7 @@ export function createSimDoor(parts: SimDoorParts): MachineTool {
       run({ verb: 'inspect -f', call, failed: false }, () => findFolder(folder, name) !== null),
     inspect: (name, call) =>
       run({ verb: 'inspect', call, failed: false }, () => findFolder(folder, name) !== null),
-    stop: (name, call) =>
-      run({ verb: 'stop', call, failed: false }, () => findFolder(folder, name) !== null),
+    stop: (name, call) => run({ verb: 'stop', call, failed: false }, () => findFolder(folder, name) !== null),
     remove: (name, _how, call) =>
       run({ verb: 'rm', call, failed: false }, (door) => removeFolder(parts, door, name)),
   };

@@ -2,9 +2,10 @@
 // user data brought, scripts that change it, Docker with the authority that provisioning gave it, containers, a disk, and the
 // dead-man timer. Must not know hostler: it plays what arrives.
 // Trap: a host that is mute still runs its jobs; only nobody hears of it.
-import { playScript, type PlayResult } from '../../emulator/host/play-script.ts';
-import { userDataText } from '../../emulator/host-keeper.ts';
+
 import { type DurationMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
+import { type PlayResult, playScript } from '../../emulator/host/play-script.ts';
+import { userDataText } from '../../emulator/host-keeper.ts';
 import type { SimInstance } from '../../sim/instance.ts';
 import type { Seeded } from '../../sim/seeded.ts';
 import type { Timeline } from '../../sim/timeline.ts';
@@ -24,7 +25,12 @@ export const hostTroubles = [
 export type HostTrouble = (typeof hostTroubles)[number];
 
 /** A container of a job, with the runner's labels. */
-export type SimContainer = { id: string; jobId: number; running: boolean; ended: ((how: 'killed' | 'lost') => void) | null };
+export type SimContainer = {
+  id: string;
+  jobId: number;
+  running: boolean;
+  ended: ((how: 'killed' | 'lost') => void) | null;
+};
 
 export type SimHost = {
   instance: SimInstance;
@@ -168,7 +174,8 @@ export function createSimHost(instance: SimInstance, parts: HostParts): SimHost 
     },
     afflict(trouble) {
       host.troubles.add(trouble);
-      if (trouble === 'docker-dies') for (const id of [...host.containers.keys()]) host.removeContainer(id, 'lost');
+      if (trouble === 'docker-dies')
+        for (const id of [...host.containers.keys()]) host.removeContainer(id, 'lost');
       if (trouble === 'disk-spare') host.litter.spare = FULL_PERCENT;
       if (trouble === 'disk-caches') host.litter.caches = FULL_PERCENT;
       if (trouble === 'disk-full') host.litter.fixed = BASE_PERCENT + FULL_PERCENT;
@@ -193,5 +200,7 @@ export function createSimHost(instance: SimInstance, parts: HostParts): SimHost 
 
 /** Whether Docker there answers a client with this authority's certificate. */
 export function dockerAnswers(host: SimHost, authority: string): boolean {
-  return host.isUp && host.serves === authority && !host.troubles.has('docker-dies') && !host.troubles.has('mute');
+  return (
+    host.isUp && host.serves === authority && !host.troubles.has('docker-dies') && !host.troubles.has('mute')
+  );
 }

@@ -3,7 +3,11 @@
 import type { Config, PoolSpec, Schedule } from '../../domain/config.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
 import { nextChangeAt, policyAt } from '../../planner/schedule.ts';
-import { type RunnerSettings, type SectionSettings, usualSettings } from '../../sim/runner/runner-settings.ts';
+import {
+  type RunnerSettings,
+  type SectionSettings,
+  usualSettings,
+} from '../../sim/runner/runner-settings.ts';
 
 /** `on-demand`: IdleCount 0 and reuse; `standing`: a fresh host per job; `drop-in`: the file as it is. */
 export type RunnerWay = 'on-demand' | 'standing' | 'drop-in';
@@ -33,7 +37,8 @@ export function driven(pool: PoolSpec, way: RunnerWay): PoolSpec {
 
 /** Token and MachineName of which the runner makes names with this pool's prefix. */
 function namesOf(pool: PoolSpec): Pick<SectionSettings, 'token' | 'machineName'> {
-  const prefix = pool.namePrefixes[0] ?? `runner-${pool.id.replaceAll(/[^a-z0-9]/g, '').slice(0, 9)}-machine-`;
+  const prefix =
+    pool.namePrefixes[0] ?? `runner-${pool.id.replaceAll(/[^a-z0-9]/g, '').slice(0, 9)}-machine-`;
   const [, token = 'token', rest = ''] = /^runner-([a-z0-9]+)-?(.*)$/.exec(prefix) ?? [];
   return { token, machineName: `${rest}%s` };
 }

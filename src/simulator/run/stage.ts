@@ -5,8 +5,8 @@ import type { Config } from '../../domain/config.ts';
 import type { DurationMs, EpochMs } from '../../domain/units.ts';
 import { createGitlab, type Gitlab } from '../../sim/gitlab/gitlab.ts';
 import type { SimInstance } from '../../sim/instance.ts';
-import { createRunner, type Runner } from '../../sim/runner/runner.ts';
 import type { MachineTool } from '../../sim/runner/machine-tool.ts';
+import { createRunner, type Runner } from '../../sim/runner/runner.ts';
 
 import type { RunnerOdds } from '../../sim/runner/runner-settings.ts';
 import { createSeeded, type Seeded } from '../../sim/seeded.ts';
@@ -109,7 +109,11 @@ function createCloudSide(options: StageOptions, timeline: VirtualTimeline, hooks
     timeline,
     seed: options.seed,
     strict: false,
-    timing: { ...realTiming, bootMs: options.bootMs, pendingMs: Math.min(realTiming.pendingMs, options.bootMs * 0.6) },
+    timing: {
+      ...realTiming,
+      bootMs: options.bootMs,
+      pendingMs: Math.min(realTiming.pendingMs, options.bootMs * 0.6),
+    },
     addresses: park.addresses,
     hosts: { hostUp: (instance) => park.up(instance), hostDown: (instance) => park.down(instance) },
   });
@@ -141,7 +145,12 @@ export function createStage(options: StageOptions): Stage {
   const folder = createStoreFolder(STORE, hooks.isDeaf);
   const keyRandom = createSeeded(seed + 31);
   let keys = createSimKeys(keyRandom, options.pem);
-  const jobHosts = createSimJobHosts({ timeline, park, folder, ...(options.prepareMs === undefined ? {} : { prepareMs: options.prepareMs }) });
+  const jobHosts = createSimJobHosts({
+    timeline,
+    park,
+    folder,
+    ...(options.prepareMs === undefined ? {} : { prepareMs: options.prepareMs }),
+  });
   const settings = () => runnerSettings(config, runners, way);
   const inFile = () => ({ ...config, settings: { ...config.settings, machineStoragePath: STORE } });
   const daemon = createSimDaemon({
