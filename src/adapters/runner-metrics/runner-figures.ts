@@ -6,7 +6,8 @@ import type { RunnerFigures } from '../../ports/runner-figures.ts';
 /** Bytes; a runner with hundreds of sections answers with some 200 KB. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
-function fetchText(url: string, signal: AbortSignal): Promise<string> {
+/** The text behind a metrics address, bounded. */
+export function fetchText(url: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(url, { signal, agent: false }, (reply) => {
       const chunks: Buffer[] = [];
