@@ -142,7 +142,10 @@ function answerSsmCall(
     }
     const region = parts.world.region(caller.region);
     region.admit({ action, narrowed: false, dryRun: false });
-    return say(200, answerSsm(region, action, body));
+    const answered = answerSsm(region, action, body);
+    const failure = parts.world.faults.answer(action);
+    if (failure === LOST_ANSWER) return { kind: 'lost' };
+    return say(200, failure === EMPTY_ANSWER ? {} : answered);
   } catch (error) {
     const { status, body: answer } = ssmError(error, parts.onTrouble);
     return say(status, answer);

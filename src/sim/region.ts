@@ -11,6 +11,7 @@ import { createInstances } from './instances.ts';
 import { createKeyPairs } from './key-pairs.ts';
 import type { LifeEvents, Timing } from './lives.ts';
 import { createNetworks } from './networks.ts';
+import { createParameters } from './parameters.ts';
 import { createPower } from './power.ts';
 import { createSpotMarket } from './request-spot.ts';
 import { createTags, deleteTags, type TagPattern, tagFinder } from './resource-tags.ts';
@@ -63,6 +64,7 @@ export function createRegion(parts: RegionParts) {
   const networks = createNetworks(parts.name, strict);
   const groups = createSecurityGroups(random, strict);
   const images = createImages(parts.name, strict, now());
+  const parameters = createParameters(now);
   const keyPairs = createKeyPairs({ random, now, strict });
   const spotRequests = createSpotRequests({ timeline, random, unseenMs: timing.unseenMs });
 
@@ -114,6 +116,7 @@ export function createRegion(parts: RegionParts) {
     networks,
     groups,
     images,
+    parameters,
     keyPairs,
     instances,
     spotRequests,
