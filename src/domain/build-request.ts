@@ -6,6 +6,8 @@ import type { HostSpec, LaunchSpec } from './config.ts';
 import { HostlerError } from './error.ts';
 import { TAG } from './instance.ts';
 import type { LaunchRequest, ResolvedLaunch } from './launch.ts';
+import { type Place, wayFor } from './offering.ts';
+import { type DurationMs, type EpochMs, MINUTE_MS } from './units.ts';
 
 /** Tags; EC2 takes at most 50 on one resource (facts: tag on create). */
 export const MAX_TAGS = 50;
@@ -13,19 +15,28 @@ export const MAX_TAGS = 50;
 /** Bytes; EC2 takes at most 16 KB of user data, counted before the base64 encoding. */
 export const MAX_USER_DATA_BYTES = 16_384;
 
+/** How long EC2 may look for a machine for an open spot request: some boots, far below EC2's own seven days. */
+export const SPOT_REQUEST_VALID_MS: DurationMs = 5 * MINUTE_MS;
+
 /** Changes when the hash's own recipe changes, so that old and new hashes cannot be mistaken for each other. */
 const RECIPE = 1;
+
+/** What a request is made of beside options and look-ups. */
+export type RequestExtra = {
+  userData: string;
+  tags: Readonly<Record<string, string>>;
+  /** The places that this launch may use, all of one market; default: all of the pool's preferred market. */
+  places?: readonly Place[];
+  /** Now; a spot request counts its validity from here. */
+  at?: EpochMs;
+};
 
 /**
  * The launch request for one call. `extra.tags` are hostler's own and win over the user's; `Name` is `hostler-<pool>`
  * unless the user set one: hosts of one call are equal, so a name for each of them does not exist.
  * Throws `config-invalid` when tags or user data are beyond EC2's limits.
  */
-export function buildRequest(
-  spec: LaunchSpec,
-  resolved: ResolvedLaunch,
-  extra: { userData: string; tags: Readonly<Record<string, string>> },
-): LaunchRequest {
+export function buildRequest(spec: LaunchSpec, resolved: ResolvedLaunch, extra: RequestExtra): LaunchRequest {
   const tags = { Name: `hostler-${extra.tags[TAG.pool] ?? 'machine'}`, ...spec.tags, ...extra.tags };
   const tagCount = Object.keys(tags).length;
   if (tagCount > MAX_TAGS) {
@@ -41,15 +52,16 @@ export function buildRequest(
       `amazonec2-userdata: ${bytes} bytes with hostler's own part, EC2 takes ${MAX_USER_DATA_BYTES}; shorten the file`,
     );
   }
+  const chosen = choose(spec, resolved, extra);
   return {
-    offering: { type: spec.instanceType, zone: resolved.zone ?? spec.zone, market: spec.market },
+    ...chosen,
     imageId: resolved.imageId,
-    subnetId: resolved.subnetId,
+    subnetId: chosen.places[0]?.subnetId ?? resolved.subnetId,
     securityGroupIds: resolved.securityGroupIds,
     associatePublicIp: !spec.privateAddressOnly,
     keyName: spec.keypairName,
     iamInstanceProfile: spec.iamInstanceProfile,
-    maxPriceUsd: spec.market === 'spot' ? spec.maxPriceUsd : null,
+    maxPriceUsd: chosen.offering.market === 'spot' ? spec.maxPriceUsd : null,
     rootDevice: resolved.rootDevice,
     rootSizeGb: spec.rootSizeGb,
     volumeType: spec.volumeType,
@@ -64,12 +76,46 @@ export function buildRequest(
   };
 }
 
+/** Where the machines may come from, and the way of the call. */
+function choose(spec: LaunchSpec, resolved: ResolvedLaunch, extra: RequestExtra) {
+  const places = extra.places ?? resolved.places.filter(({ market }) => market === spec.market);
+  const market = places[0]?.market ?? spec.market;
+  const wanted = wayFor(spec.way, places.length, spec.template !== null);
+  // A spot request is for spot alone; the same pool's machines on demand go the plain way.
+  const way = wanted === 'spot-request' && market === 'on-demand' ? 'run-instances' : wanted;
+  const { at } = extra;
+  return {
+    offering: {
+      type: places[0]?.type ?? spec.instanceType,
+      zone: places[0]?.zone ?? resolved.zone ?? spec.zone,
+      market,
+    },
+    way,
+    places,
+    ...(spec.template !== null && { template: spec.template }),
+    ...(way === 'spot-request' && at !== undefined && { validUntil: at + SPOT_REQUEST_VALID_MS }),
+  };
+}
+
 /**
  * Left out of the hash on purpose: credentials (they rotate), the image's name (its id counts), the price cap and the
- * groups' rules (they change no running host), waiting and pre-pull options (they act on a machine's way only).
+ * groups' rules (they change no running host), waiting and pre-pull options (they act on a machine's way only), and
+ * lists of places: adding a type must not replace machines of the others.
  */
 const notCompared = {
-  launch: ['site', 'ami', 'maxPriceUsd', 'securityGroupReadonly', 'openPorts'] satisfies (keyof LaunchSpec)[],
+  launch: [
+    'site',
+    'ami',
+    'maxPriceUsd',
+    'securityGroupReadonly',
+    'openPorts',
+    'instanceTypes',
+    'needs',
+    'subnetIds',
+    'markets',
+    'way',
+    'template',
+  ] satisfies (keyof LaunchSpec)[],
   host: ['prepull', 'waitUserData'] satisfies (keyof HostSpec)[],
 };
 
@@ -83,10 +129,20 @@ export function specHash(spec: LaunchSpec, host: HostSpec, resolved: ResolvedLau
     region: spec.site.region,
     image: resolved.imageId,
     rootDevice: resolved.rootDevice,
-    launch: without(spec, notCompared.launch),
+    launch: { ...without(spec, notCompared.launch), ...chosenAtLaunch(spec) },
+    ...(spec.template !== null && { template: spec.template }),
     host: without(host, notCompared.host),
   };
   return createHash('sha256').update(canonical(facts)).digest('hex').slice(0, 16);
+}
+
+/** Where a launch chooses, the first of each list says nothing about a machine. */
+function chosenAtLaunch(spec: LaunchSpec): Partial<Record<keyof LaunchSpec, null>> {
+  return {
+    ...((spec.instanceTypes.length > 1 || spec.needs !== null) && { instanceType: null }),
+    ...(spec.subnetIds.length > 1 && { subnetId: null }),
+    ...(spec.markets.length > 1 && { market: null }),
+  };
 }
 
 function without(value: object, keys: readonly string[]): object {

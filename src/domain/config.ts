@@ -1,6 +1,10 @@
 // Configuration after parsing: frozen, units resolved, origins kept. adapters/config makes it; nothing else reads files.
 // Trap: Secret values are wrapped so that neither JSON nor a log line can hold them by accident.
 import type { Market } from './instance.ts';
+import type { TemplateOverride } from './launch.ts';
+import type { InstanceNeeds, LaunchWay } from './offering.ts';
+import type { PriceTable } from './price.ts';
+import type { QueueSettings } from './queue.ts';
 import type { DurationMs } from './units.ts';
 
 /** A value that must not be printed. `reveal()` is called only where it is used. */
@@ -68,8 +72,21 @@ export type LaunchSpec = {
   /** `port/proto` beside SSH and Docker. */
   openPorts: readonly string[];
   tags: Readonly<Record<string, string>>;
+  /** The first of `instanceTypes`; `by-need` with `needs`. */
   instanceType: string;
+  /** Types to choose from, in the order of the options; empty with `needs`. */
+  instanceTypes: readonly string[];
+  /** Types by need; EC2 is asked which they are. null = by name. */
+  needs: InstanceNeeds | null;
+  /** Subnets to choose from; empty: as `subnetId`, VPC and zone say. */
+  subnetIds: readonly string[];
+  /** The first of `markets`. */
   market: Market;
+  /** Markets that machines may come from, the preferred one first. */
+  markets: readonly Market[];
+  way: 'auto' | LaunchWay;
+  /** A launch template of the user's, by name, and the fields that given options put over it. */
+  template: { name: string; overrides: readonly TemplateOverride[] } | null;
   /** null = no cap (up to the on-demand price). */
   maxPriceUsd: string | null;
   /** null: as the AMI names its root device. */
@@ -89,6 +106,19 @@ export type LaunchSpec = {
   metadataTokens: 'required' | 'optional';
   metadataHopLimit: number;
 };
+
+/** When machines come on demand in a pool that prefers spot. */
+export type OnDemandRule =
+  | { kind: 'never' }
+  /** For jobs that have waited `fallbackAfterMs` for a spot machine. */
+  | { kind: 'when-short' }
+  /** Always that share of the pool's machines, 1 to 100. */
+  | { kind: 'share'; percent: number }
+  /** Always the pool's first so many machines. */
+  | { kind: 'base'; count: number };
+
+/** What EC2's advice to rebalance comes to: nothing, no new lease, or no new lease and a new machine ahead. */
+export type RebalanceRule = 'ignore' | 'drain' | 'replace';
 
 /** How hostler reaches and dresses the host. */
 export type HostSpec = {
@@ -135,8 +165,18 @@ export type PoolSpec = {
   maxAgeMs: DurationMs;
   maxMachineLifeMs: DurationMs;
   deadManMs: DurationMs;
+  onDemand: OnDemandRule;
+  /** Unmet demand of this age may be met on demand (`when-short`). */
+  fallbackAfterMs: DurationMs;
+  rebalance: RebalanceRule;
+  /** Launch calls that may fail within a minute before the pool waits. */
+  failedLaunchesPerMinute: number;
+  /** URL of an SQS queue with EC2's events about this pool's instances; null = none. */
+  interruptionQueue: string | null;
   launch: LaunchSpec;
   host: HostSpec;
+  /** `[runners.hostler.queue]`; absent: no queue is looked at. */
+  queue?: QueueSettings;
 };
 
 export type DaemonSettings = {
@@ -149,6 +189,10 @@ export type DaemonSettings = {
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   /** Over all pools; 0 = none. */
   maxMachines: number;
+  /** USD an hour over all pools; 0 = no bound. */
+  maxCostPerHour: number;
+  /** On-demand prices of the user's own file, which go before the ones hostler brings; null = none. */
+  prices: PriceTable | null;
   /** The runner's own /metrics on this machine, from its file's listen_address; null = it has none. */
   runnerMetrics: string | null;
   /** `gitlab_runner_autoscaling_*` beside our own metrics (facts/peers.md §2a). */

@@ -1,7 +1,11 @@
 // The launch intent: the whole request with its token, stored before the call goes out, so that a crash at any line
 // is answered by asking EC2 again with the same token (design §6).
 import type { Offering } from './instance.ts';
+import type { LaunchWay, Place } from './offering.ts';
 import type { EpochMs } from './units.ts';
+
+/** Fields of a user's launch template that options of the pool may replace. */
+export type TemplateOverride = 'disk' | 'key' | 'profile' | 'metadata';
 
 /** What a LaunchSpec comes to in its account now: looked up once, cached, refreshed on errors and every hour. */
 export type ResolvedLaunch = {
@@ -12,14 +16,28 @@ export type ResolvedLaunch = {
   subnetId: string | null;
   zone: string | null;
   securityGroupIds: readonly string[];
+  /** Every place the pool may launch at, of all its markets, in the order of the options; one at least. */
+  places: readonly Place[];
 };
 
 /**
- * Everything RunInstances is given, already resolved (AMI id, security group ids): plain JSON, so that it can be
+ * Everything a launch is given, already resolved (AMI id, security group ids): plain JSON, so that it can be
  * stored and sent again unchanged. Field meanings: facts of `amazonec2-*` options, see docs/ec2.md.
  */
 export type LaunchRequest = {
+  /** The first of its places, for records and messages. */
   offering: Offering;
+  /** How it goes out. Absent in intents of earlier versions: `run-instances`. */
+  way?: LaunchWay;
+  /**
+   * Where its machines may come from, all of one market; a fleet chooses among them, the other ways take the first.
+   * Absent: `offering` and `subnetId` alone.
+   */
+  places?: readonly Place[];
+  /** The user's own launch template under a fleet, and which of the fields below go over what it says. */
+  template?: { name: string; overrides: readonly TemplateOverride[] };
+  /** `spot-request` only: when EC2 gives up on what it could not fill. Part of the token's parameters, so kept. */
+  validUntil?: EpochMs;
   imageId: string;
   subnetId: string | null;
   securityGroupIds: readonly string[];

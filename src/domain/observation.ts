@@ -5,6 +5,7 @@ import type { Launch } from './launch.ts';
 import type { Lease } from './lease.ts';
 import type { Machine } from './machine.ts';
 import type { Rest } from './outcome.ts';
+import type { QueueView } from './queue.ts';
 import type { DurationMs, EpochMs } from './units.ts';
 
 /** A source with its age: fresh now, stale (last good view kept), or failed with nothing to show. */
@@ -38,6 +39,10 @@ export type CallBudget = {
   launches: number;
   /** Instances that launches may bring (EC2's resource tokens). */
   instances: number;
+  /** CreateFleet calls; absent where the cloud has none to give. */
+  fleets?: number;
+  /** RequestSpotInstances calls; absent likewise. */
+  spotRequests?: number;
 };
 
 export type Observation = {
@@ -73,4 +78,6 @@ export type Observation = {
   stateTrouble?: string | null;
   /** Hash of the launch-relevant options now, by pool; a machine with another spec has drifted. null = unknown now. */
   currentSpecs: ReadonlyMap<string, string | null>;
+  /** Pending jobs of the queue; absent: nobody looks at one. */
+  queue?: QueueView;
 };

@@ -1,6 +1,8 @@
 // What an EC2 call can come to, in a few named kinds. adapters/aws/errors.ts maps codes to these; the planner knows only these.
 // Trap: `unknown` means that the call may have happened; only the same token or a listing can tell.
 import { HostlerError } from './error.ts';
+import type { Offering } from './instance.ts';
+import type { Quota } from './offering.ts';
 
 export type OutcomeKind =
   | 'insufficient-capacity' // no such capacity now: this offering rests some minutes
@@ -28,7 +30,12 @@ export type Outcome = {
   code: string;
   /** EC2's message, one line, without secrets. */
   message: string;
+  /** The quota that a `quota` outcome of scope `market` met; its id, name and value are in the message too. */
+  quota?: Quota;
 };
+
+/** Why one offering of a launch gave nothing, or less than asked; null = no single offering's fault. */
+export type Refusal = { offering: Offering | null; subnetId: string | null; outcome: Outcome };
 
 /** A remembered failure: what rests, since when, until when. Survives a restart (design §9). */
 export type Rest = {

@@ -9,10 +9,22 @@ import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-
 export const requestLimits: Readonly<Record<string, BucketLimits>> = {
   RunInstances: { size: 5, perSecond: 2 },
   TerminateInstances: { size: 100, perSecond: 5 },
+  CreateFleet: { size: 50, perSecond: 5 },
+  CreateLaunchTemplate: { size: 50, perSecond: 5 },
+  CreateLaunchTemplateVersion: { size: 100, perSecond: 5 },
+  DeleteLaunchTemplate: { size: 50, perSecond: 5 },
+  DeleteLaunchTemplateVersions: { size: 50, perSecond: 5 },
+  RequestSpotInstances: { size: 50, perSecond: 5 },
+  CancelSpotInstanceRequests: { size: 50, perSecond: 5 },
+  DeleteVolume: { size: 50, perSecond: 5 },
+  CreateTags: { size: 100, perSecond: 10 },
   CreateSecurityGroup: { size: 50, perSecond: 5 },
   AuthorizeSecurityGroupIngress: { size: 50, perSecond: 5 },
   // SSM publishes no bucket; 10 a second is far below its default throughput and far above our use (one a pool and hour).
   GetParameter: { size: 10, perSecond: 10 },
+  // SQS has no limit that we could reach; a queue that answers at once and empty must not become a loop.
+  ReceiveMessage: { size: 20, perSecond: 5 },
+  DeleteMessageBatch: { size: 20, perSecond: 5 },
 };
 
 /** Non-mutating calls, each action on its own; ours are always filtered or paged, so the larger bucket holds. */
@@ -23,6 +35,9 @@ export const resourceLimits: Readonly<Record<string, BucketLimits>> = {
   RunInstances: { size: 1_000, perSecond: 2 },
   TerminateInstances: { size: 1_000, perSecond: 20 },
 };
+
+/** Whether fleets draw on the instances of RunInstances is not published; counting them there is the safe reading. */
+const resourceOf: Readonly<Record<string, string>> = { CreateFleet: 'RunInstances' };
 
 /**
  * Milliseconds by which calls may arrive closer together than they left (connections, load). The tokens of that time
@@ -57,8 +72,9 @@ export function createCallLimits(monotonic: () => DurationMs): CallLimits {
   };
   const requestBucket = (action: string) => bucket(requests, action, requestLimits[action] ?? describes);
   const resourceBucket = (action: string) => {
-    const limits = resourceLimits[action];
-    return limits === undefined ? null : bucket(resources, action, limits);
+    const shared = resourceOf[action] ?? action;
+    const limits = resourceLimits[shared];
+    return limits === undefined ? null : bucket(resources, shared, limits);
   };
 
   return {
@@ -66,12 +82,11 @@ export function createCallLimits(monotonic: () => DurationMs): CallLimits {
       const now = monotonic();
       const forRequest = requestBucket(action).reserve(1, now, maxWaitMs);
       if (forRequest === null) return null;
-      const forInstances = resourceBucket(action)?.reserve(instances, now, maxWaitMs) ?? null;
-      if (forInstances === null && resourceLimits[action] !== undefined) {
-        requestBucket(action).refund(1);
-        return null;
-      }
-      return Math.max(forRequest, forInstances ?? 0);
+      const resource = resourceBucket(action);
+      if (resource === null) return forRequest;
+      const forInstances = resource.reserve(instances, now, maxWaitMs);
+      if (forInstances === null) requestBucket(action).refund(1);
+      return forInstances === null ? null : Math.max(forRequest, forInstances);
     },
     refundInstances: (action, instances) => resourceBucket(action)?.refund(instances),
     throttled: (action) => requestBucket(action).throttled(monotonic()),
@@ -79,6 +94,8 @@ export function createCallLimits(monotonic: () => DurationMs): CallLimits {
     launchBudget: () => ({
       launches: requestBucket('RunInstances').available(monotonic()),
       instances: resourceBucket('RunInstances')?.available(monotonic()) ?? 0,
+      fleets: requestBucket('CreateFleet').available(monotonic()),
+      spotRequests: requestBucket('RequestSpotInstances').available(monotonic()),
     }),
   };
 }

@@ -9,13 +9,19 @@ import { type DurationMs, MINUTE_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Cloud, TerminateAnswer } from '../../ports/cloud.ts';
 import type { Log } from '../../ports/log.ts';
-import { createInstanceAnswers } from './instance-answers.ts';
-import { launchInstances } from './launch-instances.ts';
+import { cancelSpotRequests } from './cancel-spot-requests.ts';
+import { createFleetAnswers } from './fleet-answers.ts';
+import { launchMachines } from './launch-machines.ts';
+import { createLaunchTemplates } from './launch-templates.ts';
+import { listLeftovers, removeLeftovers } from './leftovers.ts';
 import { listByLaunch, listByOwner } from './list-instances.ts';
+import { listSpotRequests } from './list-spot-requests.ts';
 import { readConsole } from './read-console.ts';
 import { createResolutionCache } from './resolution-cache.ts';
 import { DEFAULT_HOST_PORTS, resolutionKey, resolveLaunch } from './resolve-launch.ts';
 import { createSiteCalls, type SiteCalls } from './site-calls.ts';
+import { createPrices } from './spot-prices.ts';
+import { tagInstances } from './tag-instances.ts';
 import { terminateInstances } from './terminate-instances.ts';
 
 export type CloudDeps = {
@@ -37,7 +43,9 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   const { clock, log } = deps;
   const sites = new Map<string, SiteCalls>();
   const ending = new AbortController();
-  const answers = createInstanceAnswers({ log });
+  const answers = createFleetAnswers({ log });
+  const templates = createLaunchTemplates(() => clock.monotonic());
+  const prices = createPrices(clock);
   const resolved = createResolutionCache<ResolvedLaunch>(() => clock.monotonic());
   const managerAddresses = deps.managerAddresses ?? ownAddresses;
   const callDeps = { clock, log, env: deps.env ?? process.env, onCall: deps.onCall ?? (() => undefined) };
@@ -66,9 +74,12 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
     },
 
     launch: async (site, order, signal) =>
-      await launchInstances(order, {
+      await launchMachines(order, {
+        site: site.key,
         calls: at(site),
         answers,
+        templates,
+        clock,
         signal,
         spoiled: () => resolved.invalidate(site.key),
       }),
@@ -79,6 +90,24 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
 
     listLaunches: async (site, tokens, signal) =>
       tokens.length === 0 ? [] : await listByLaunch(tokens, { calls: at(site), answers, signal }),
+
+    listSpotRequests: async (site, owner, signal) =>
+      await listSpotRequests(owner, { calls: at(site), answers, signal }),
+
+    cancelSpotRequests: async (site, requests, signal) =>
+      requests.length === 0 ? [] : await cancelSpotRequests(requests, { calls: at(site), signal }),
+
+    tagInstances: async (site, instances, tags, signal) =>
+      await tagInstances(instances, tags, { calls: at(site), signal }),
+
+    prices: async (site, asked, signal) =>
+      await prices.of(asked, { site: site.key, region: site.region, calls: at(site), signal }),
+
+    listLeftovers: async (site, owner, signal) =>
+      await listLeftovers(owner, { calls: at(site), answers, signal }),
+
+    removeLeftovers: async (site, leftovers, signal) =>
+      await removeLeftovers(leftovers, { calls: at(site), answers, signal }),
 
     consoleOutput: async (site, instance, signal) => await readConsole(instance, { calls: at(site), signal }),
 

@@ -3,6 +3,8 @@
 // Trap: capacity and throttling are both "server" errors on the wire (HTTP 500, 503), so the code counts, not the status.
 // Trap: messages may hold signed strings or encoded policies; only the readable part goes on.
 import { messageOf } from '../../domain/error.ts';
+import type { Offering } from '../../domain/instance.ts';
+import { quotaOf } from '../../domain/offering.ts';
 import { type Outcome, type OutcomeKind, type OutcomeScope, outcomeOf } from '../../domain/outcome.ts';
 
 type Sorted = readonly [OutcomeKind, OutcomeScope];
@@ -83,6 +85,9 @@ export const outcomeTable: Readonly<Record<string, Sorted>> = {
   IdempotentInstanceTerminated: ['token-ended', 'call'],
   'InvalidInstanceID.NotFound': ['not-found', 'call'],
   'InvalidInstanceID.Malformed': ['not-found', 'call'],
+  'InvalidSpotInstanceRequestID.NotFound': ['not-found', 'call'],
+  'InvalidVolume.NotFound': ['not-found', 'call'],
+  VolumeInUse: ['protected', 'call'],
   IncorrectInstanceState: ['protected', 'call'],
   IncorrectSpotRequestState: ['protected', 'call'],
   OperationNotPermitted: ['protected', 'call'],
@@ -126,6 +131,30 @@ export function outcomeOfError(error: unknown): Outcome {
     return { kind: 'unknown', scope: 'call', code: name, message };
   }
   return { kind: 'unknown', scope: 'call', code: lostCode(name, thrown), message };
+}
+
+/** The outcome for a code that stands inside an answer: a fleet's errors. Unknown codes are EC2's to explain. */
+export function outcomeOfCode(code: string, message: string): Outcome {
+  const [kind, scope] = sortCode(code) ?? invalid;
+  return { kind, scope, code, message: readable(message) };
+}
+
+/** True when the launch template that a fleet names is gone: it is made again, once. */
+export function isTemplateGone(outcome: Outcome): boolean {
+  return /^InvalidLaunchTemplate(Id|Name)\.(NotFound|VersionNotFound)/.test(outcome.code);
+}
+
+/**
+ * A quota's refusal with the quota's id and name, and its value where EC2's words hold it ("your current vCPU limit of
+ * 32 allows …"; for spot they never do). Other outcomes as they are.
+ */
+export function withQuota(outcome: Outcome, offering: Offering): Outcome {
+  if (outcome.kind !== 'quota' || outcome.scope !== 'market' || outcome.quota !== undefined) return outcome;
+  const told = /limit of (\d{1,7})\b/.exec(outcome.message)?.[1];
+  const quota = quotaOf(offering.type, offering.market, told === undefined ? null : Number(told));
+  const value = quota.vcpus === null ? 'EC2 does not tell its value' : `${quota.vcpus} vCPUs`;
+  const bare = outcome.message.replace(/[\s.]+$/, '');
+  return { ...outcome, quota, message: `${bare} (quota ${quota.id}, ${quota.name}: ${value})` };
 }
 
 /** An answer that cannot be what it should be (empty, HTML, cut off): never "nothing there". */

@@ -3,8 +3,9 @@
 import type { LaunchRequest } from '../../domain/launch.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { LaunchAnswer } from '../../ports/cloud.ts';
-import { outcomeOfError, spoilsResolution, unreadableAnswer } from './errors.ts';
-import type { InstanceAnswers } from './instance-answers.ts';
+import { outcomeOfError, spoilsResolution, unreadableAnswer, withQuota } from './errors.ts';
+import type { FleetAnswers } from './fleet-answers.ts';
+import { placesOf } from './launch-parts.ts';
 import { runInstancesInput } from './run-instances-input.ts';
 import type { SiteCalls } from './site-calls.ts';
 
@@ -13,7 +14,7 @@ const LAUNCH_WAIT_MS: DurationMs = 3 * SECOND_MS;
 
 type Deps = {
   calls: SiteCalls;
-  answers: InstanceAnswers;
+  answers: FleetAnswers;
   signal: AbortSignal;
   /** What the launch was resolved to may be stale: look it up anew before the next one. */
   spoiled(): void;
@@ -43,6 +44,7 @@ export async function launchInstances(
     // EC2 charges resource tokens for instances that it launches; a refusal launched none.
     if (outcome.kind !== 'throttled') calls.refundInstances(action, count);
     if (spoilsResolution(outcome)) deps.spoiled();
-    return { kind: 'refused', outcome };
+    const [place] = placesOf(order.request);
+    return { kind: 'refused', outcome: withQuota(outcome, place) };
   }
 }

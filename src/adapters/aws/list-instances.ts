@@ -4,7 +4,7 @@ import type { DescribeInstancesCommandInput, Filter } from '@aws-sdk/client-ec2'
 import { type Instance, TAG } from '../../domain/instance.ts';
 import { refusal } from '../../domain/outcome.ts';
 import { unreadableAnswer } from './errors.ts';
-import type { InstanceAnswers } from './instance-answers.ts';
+import type { FleetAnswers } from './fleet-answers.ts';
 import type { InstancePage } from './read-instances.ts';
 import type { SiteCalls } from './site-calls.ts';
 
@@ -17,7 +17,7 @@ const MAX_PAGES = 200;
 /** Values in one filter; EC2's maximum. */
 const MAX_FILTER_VALUES = 200;
 
-type Deps = { calls: SiteCalls; answers: InstanceAnswers; signal: AbortSignal };
+type Deps = { calls: SiteCalls; answers: FleetAnswers; signal: AbortSignal };
 
 /** Every instance with this owner tag. Throws `cloud-refused`. */
 export async function listByOwner(owner: string, deps: Deps): Promise<Instance[]> {
@@ -59,6 +59,7 @@ async function listPages(filter: Filter, deps: Deps): Promise<Instance[]> {
   return [...found.values()];
 }
 
-function tagFilter(tag: string, values: readonly string[]): Filter {
+/** A filter on one tag's exact values; wildcards in them are escaped. */
+export function tagFilter(tag: string, values: readonly string[]): Filter {
   return { Name: `tag:${tag}`, Values: values.map((value) => value.replaceAll(/[\\*?]/g, String.raw`\$&`)) };
 }

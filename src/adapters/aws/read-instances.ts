@@ -57,14 +57,15 @@ function readInstance(item: XmlElement): Instance {
     imageId: textOf(item, 'imageId'),
     privateAddress: address(textOf(item, 'privateIpAddress')),
     publicAddress: address(textOf(item, 'ipAddress')),
-    launchedAt: time(textOf(item, 'launchTime')),
+    launchedAt: readTime(textOf(item, 'launchTime')),
     tags: readTags(childOf(item, 'tagSet')),
   };
 }
 
-function readTags(set: XmlElement | undefined): Record<string, string> {
+/** A `tagSet` as a record; absent = none. */
+export function readTags(set: XmlElement | undefined): Record<string, string> {
   const items = set?.children ?? [];
-  if (items.length > MAX_TAGS_READ) throw new Error(`an instance has ${items.length} tags`);
+  if (items.length > MAX_TAGS_READ) throw new Error(`something has ${items.length} tags`);
   return Object.fromEntries(
     items.map((item) => [childOf(item, 'key')?.text ?? '', childOf(item, 'value')?.text ?? '']),
   );
@@ -75,7 +76,7 @@ function address(text: string | null): string | null {
 }
 
 /** Epoch ms; 0 when EC2 gave no readable time. */
-function time(text: string | null): number {
+export function readTime(text: string | null): number {
   const ms = Date.parse(text ?? '');
   return Number.isNaN(ms) ? 0 : ms;
 }

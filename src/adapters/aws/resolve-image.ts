@@ -2,6 +2,7 @@
 // device. The id is looked up by us, not by EC2, so that it can be logged, compared for drift and stored with the intent.
 import type { Image } from '@aws-sdk/client-ec2';
 import type { LaunchSpec } from '../../domain/config.ts';
+import { type Architecture, architectureOf } from '../../domain/offering.ts';
 import { outcomeOf, refusal } from '../../domain/outcome.ts';
 import type { Log } from '../../ports/log.ts';
 import { unreadableAnswer } from './errors.ts';
@@ -17,22 +18,14 @@ const SSM_PREFIX = 'resolve:ssm:';
 const DEFAULT_ROOT_DEVICE = '/dev/sda1';
 
 /** Canonical's public parameter for the current image of the LTS that hostler is tested with. */
-export function defaultImageParameter(instanceType: string): string {
-  return `/aws/service/canonical/ubuntu/server/24.04/stable/current/${architectureOf(instanceType)}/hvm/ebs-gp3/ami-id`;
-}
-
-/**
- * `arm64` for Graviton families, else `amd64`. EC2 marks the processor behind the generation's digit (m7g, c6gn, x2gd);
- * a1 is the one family from before that rule.
- */
-export function architectureOf(instanceType: string): 'arm64' | 'amd64' {
-  const family = instanceType.split('.')[0] ?? '';
-  return /^a1$|^[a-z]+\d+[a-z-]*g/.test(family) ? 'arm64' : 'amd64';
+export function defaultImageParameter(architecture: Architecture): string {
+  const canonical = architecture === 'arm64' ? 'arm64' : 'amd64';
+  return `/aws/service/canonical/ubuntu/server/24.04/stable/current/${canonical}/hvm/ebs-gp3/ami-id`;
 }
 
 /** Throws `cloud-refused`; an image that EC2 does not show is `invalid`. */
 export async function resolveImage(spec: LaunchSpec, deps: Deps): Promise<ResolvedImage> {
-  const source = spec.ami ?? SSM_PREFIX + defaultImageParameter(spec.instanceType);
+  const source = spec.ami ?? (await imageOfTemplate(spec, deps)) ?? defaultImage(spec);
   const imageId = source.startsWith(SSM_PREFIX)
     ? await readParameter(source.slice(SSM_PREFIX.length), deps)
     : source;
@@ -49,6 +42,27 @@ export async function resolveImage(spec: LaunchSpec, deps: Deps): Promise<Resolv
     );
   }
   return { imageId, imageFrom: source, rootDevice: spec.deviceName ?? named ?? DEFAULT_ROOT_DEVICE };
+}
+
+function defaultImage({ needs, instanceType }: LaunchSpec): string {
+  return SSM_PREFIX + defaultImageParameter(needs?.architecture ?? architectureOf(instanceType));
+}
+
+/** What the user's own launch template names; null without a template, or where it names none. */
+async function imageOfTemplate({ template }: LaunchSpec, deps: Deps): Promise<string | null> {
+  if (template === null) return null;
+  const action = 'DescribeLaunchTemplateVersions';
+  const { DescribeLaunchTemplateVersionsCommand } = await import('@aws-sdk/client-ec2');
+  const command = new DescribeLaunchTemplateVersionsCommand({
+    LaunchTemplateName: template.name,
+    Versions: ['$Latest'],
+  });
+  const answer = await deps.calls.call({ action, signal: deps.signal }, (clients, signal) =>
+    clients.describe.send(command, { abortSignal: signal }),
+  );
+  const [version] = answer.LaunchTemplateVersions ?? [];
+  if (version === undefined) throw refusal(action, unreadableAnswer(action, 'without a version'));
+  return version.LaunchTemplateData?.ImageId || null;
 }
 
 async function readParameter(name: string, deps: Deps): Promise<string> {

@@ -6,7 +6,8 @@ import type { Clock } from '../../ports/clock.ts';
 import type { HostPorts } from '../../ports/cloud.ts';
 import type { Log } from '../../ports/log.ts';
 import { resolveImage } from './resolve-image.ts';
-import { resolveNetwork } from './resolve-network.ts';
+import { resolveNetworks } from './resolve-network.ts';
+import { resolvePlaces } from './resolve-places.ts';
 import { resolveSecurityGroups } from './security-groups.ts';
 import type { SiteCalls } from './site-calls.ts';
 
@@ -24,9 +25,18 @@ export type ResolveDeps = {
 
 /** Throws `cloud-refused` with the outcome of the look-up that failed. */
 export async function resolveLaunch(spec: LaunchSpec, deps: ResolveDeps): Promise<ResolvedLaunch> {
-  const [image, network] = await Promise.all([resolveImage(spec, deps), resolveNetwork(spec, deps)]);
-  const securityGroupIds = await resolveSecurityGroups(spec, network.vpcId, deps);
-  const resolved = { ...image, subnetId: network.subnetId, zone: network.zone, securityGroupIds };
+  const [image, networks] = await Promise.all([resolveImage(spec, deps), resolveNetworks(spec, deps)]);
+  const [network] = networks;
+  const [securityGroupIds, places] = await Promise.all([
+    // A user's template brings its own groups.
+    spec.template === null ? resolveSecurityGroups(spec, network.vpcId, deps) : [],
+    resolvePlaces(
+      spec,
+      networks.map(({ subnetId, zone }) => ({ subnetId, zone })),
+      deps,
+    ),
+  ]);
+  const resolved = { ...image, subnetId: network.subnetId, zone: network.zone, securityGroupIds, places };
   deps.log.info('launch options resolved', {
     image: resolved.imageId,
     from: resolved.imageFrom,
@@ -34,6 +44,7 @@ export async function resolveLaunch(spec: LaunchSpec, deps: ResolveDeps): Promis
     subnet: resolved.subnetId,
     zone: resolved.zone,
     groups: securityGroupIds.join(' '),
+    places: places.length,
   });
   return resolved;
 }
@@ -42,7 +53,12 @@ export async function resolveLaunch(spec: LaunchSpec, deps: ResolveDeps): Promis
 export function resolutionKey(spec: LaunchSpec, hostPorts: HostPorts): string {
   return JSON.stringify([
     spec.site.key,
-    spec.ami ?? ['default', spec.instanceType],
+    spec.ami,
+    spec.template?.name ?? null,
+    spec.instanceTypes,
+    spec.needs,
+    spec.subnetIds,
+    spec.markets,
     spec.deviceName,
     spec.vpcId,
     spec.zone,

@@ -11,8 +11,30 @@ export type ResolvedNetwork = { subnetId: string; zone: string | null; vpcId: st
 
 type Deps = { calls: SiteCalls; signal: AbortSignal };
 
+/** The subnets to choose from, the first first, all of one VPC. Throws `cloud-refused`; see `resolveNetwork`. */
+export async function resolveNetworks(
+  spec: LaunchSpec,
+  deps: Deps,
+): Promise<readonly [ResolvedNetwork, ...ResolvedNetwork[]]> {
+  const ids = spec.subnetIds;
+  if (ids.length < 2) return [await resolveNetwork(spec, deps)];
+  const found = await describeSubnets({ SubnetIds: [...ids] }, deps);
+  const [first, ...rest] = ids.map((id) => {
+    const subnet = found.find((one) => one.SubnetId === id);
+    if (subnet === undefined) throw noSuchSubnet(id);
+    return checkSubnet(spec, subnet);
+  });
+  if (first === undefined) return [await resolveNetwork(spec, deps)];
+  const stray = rest.find(({ vpcId }) => vpcId !== first.vpcId);
+  if (stray === undefined) return [first, ...rest];
+  throw wrong(
+    'Hostler.SubnetElsewhere',
+    `subnet ${stray.subnetId} is in ${stray.vpcId ?? 'another VPC'}, ${first.subnetId} in ${first.vpcId ?? 'another'}: the subnets of a pool share one VPC`,
+  );
+}
+
 /** Throws `cloud-refused`; what contradicts itself or does not exist is `invalid`. */
-export async function resolveNetwork(spec: LaunchSpec, deps: Deps): Promise<ResolvedNetwork> {
+async function resolveNetwork(spec: LaunchSpec, deps: Deps): Promise<ResolvedNetwork> {
   if (spec.subnetId !== null) return checkSubnet(spec, await oneSubnet(spec.subnetId, spec, deps));
   const vpcId = spec.vpcId ?? (await defaultVpc(spec, deps));
   const filters = [
@@ -58,12 +80,15 @@ async function oneSubnet(id: string, spec: LaunchSpec, deps: Deps): Promise<Subn
     return (await describeSubnets(asked, deps)).find((subnet) => subnet.SubnetId === id);
   };
   const found = (await ask(place)) ?? (place.length === 0 ? undefined : await ask([]));
-  if (found === undefined)
-    throw wrong(
-      'InvalidSubnetID.NotFound',
-      `the subnet ${id} does not exist in this region (amazonec2-subnet-id)`,
-    );
+  if (found === undefined) throw noSuchSubnet(id);
   return found;
+}
+
+function noSuchSubnet(id: string): HostlerError {
+  return wrong(
+    'InvalidSubnetID.NotFound',
+    `the subnet ${id} does not exist in this region (amazonec2-subnet-id)`,
+  );
 }
 
 async function defaultVpc(spec: LaunchSpec, deps: Deps): Promise<string> {

@@ -1,14 +1,9 @@
 // LaunchRequest → RunInstances, field by field; docs/ec2.md holds the same table for users.
 // Pure. Trap: the same request and token must give the same input for ever, or EC2 answers IdempotentParameterMismatch:
 // nothing in here may depend on time, environment or order of maps.
-import type {
-  _InstanceType,
-  ResourceType,
-  RunInstancesCommandInput,
-  TagSpecification,
-  VolumeType,
-} from '@aws-sdk/client-ec2';
+import type { _InstanceType, RunInstancesCommandInput } from '@aws-sdk/client-ec2';
 import type { LaunchRequest } from '../../domain/launch.ts';
+import { diskOf, interfaceOf, metadataOf, placesOf, profileOf, tagSpecifications } from './launch-parts.ts';
 
 /** One call for all equal machines: as many of `count` as fit, at least one. */
 export function runInstancesInput(order: {
@@ -17,51 +12,25 @@ export function runInstancesInput(order: {
   request: LaunchRequest;
 }): RunInstancesCommandInput {
   const { request } = order;
-  const { offering } = request;
+  const [place] = placesOf(request);
+  const profile = profileOf(request);
+  const resources = ['instance', 'volume', 'network-interface'] as const;
   return {
     ClientToken: order.token,
     MinCount: 1,
     MaxCount: order.count,
     ImageId: request.imageId,
-    InstanceType: offering.type as _InstanceType,
-    ...(offering.zone !== null && { Placement: { AvailabilityZone: offering.zone } }),
+    InstanceType: place.type as _InstanceType,
+    ...(place.zone !== null && { Placement: { AvailabilityZone: place.zone } }),
     ...(request.keyName !== null && { KeyName: request.keyName }),
-    ...(request.iamInstanceProfile !== null && {
-      IamInstanceProfile: request.iamInstanceProfile.startsWith('arn:')
-        ? { Arn: request.iamInstanceProfile }
-        : { Name: request.iamInstanceProfile },
-    }),
-    NetworkInterfaces: [
-      {
-        DeviceIndex: 0,
-        DeleteOnTermination: true,
-        Groups: [...request.securityGroupIds],
-        ...(request.subnetId !== null && { SubnetId: request.subnetId }),
-        ...(request.associatePublicIp !== null && { AssociatePublicIpAddress: request.associatePublicIp }),
-      },
-    ],
-    BlockDeviceMappings: [
-      {
-        DeviceName: request.rootDevice,
-        Ebs: {
-          DeleteOnTermination: true,
-          VolumeSize: request.rootSizeGb,
-          VolumeType: request.volumeType as VolumeType,
-          // Absent, not false: EC2 refuses `false` for an image whose snapshot is encrypted.
-          ...(request.volumeEncrypted && { Encrypted: true }),
-          ...(request.volumeKmsKey !== null && { Encrypted: true, KmsKeyId: request.volumeKmsKey }),
-        },
-      },
-    ],
+    ...(profile !== null && { IamInstanceProfile: profile }),
+    NetworkInterfaces: [interfaceOf(request, place.subnetId)],
+    BlockDeviceMappings: [diskOf(request)],
     Monitoring: { Enabled: request.monitoring },
     ...(request.ebsOptimized && { EbsOptimized: true }),
-    MetadataOptions: {
-      HttpEndpoint: 'enabled',
-      HttpTokens: request.metadataTokens,
-      HttpPutResponseHopLimit: request.metadataHopLimit,
-    },
+    MetadataOptions: metadataOf(request),
     InstanceInitiatedShutdownBehavior: 'terminate',
-    ...(offering.market === 'spot' && {
+    ...(place.market === 'spot' && {
       InstanceMarketOptions: {
         MarketType: 'spot' as const,
         SpotOptions: {
@@ -72,16 +41,10 @@ export function runInstancesInput(order: {
       },
     }),
     ...(request.userData !== '' && { UserData: request.userData }),
-    TagSpecifications: tagSpecifications(request),
+    // EC2 refuses to tag a spot request on a launch that makes none.
+    TagSpecifications: tagSpecifications(
+      request.tags,
+      place.market === 'spot' ? [...resources, 'spot-instances-request'] : resources,
+    ),
   };
-}
-
-function tagSpecifications(request: LaunchRequest): TagSpecification[] {
-  const tags = Object.entries(request.tags)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([Key, Value]) => ({ Key, Value }));
-  const resources: ResourceType[] = ['instance', 'volume', 'network-interface'];
-  // EC2 refuses this type on a launch that makes no spot request.
-  if (request.offering.market === 'spot') resources.push('spot-instances-request');
-  return resources.map((ResourceType) => ({ ResourceType, Tags: tags }));
 }

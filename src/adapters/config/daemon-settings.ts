@@ -2,9 +2,11 @@
 // Trap: the runner ends if its metrics port is taken, so its own listen_address goes before our default.
 import { resolve } from 'node:path';
 import type { DaemonSettings } from '../../domain/config.ts';
+import type { PriceTable } from '../../domain/price.ts';
 import { absolute } from './expand.ts';
 import { type Layer, type Picked, pick, record } from './layer.ts';
 import { type DaemonKey, daemonDefaults, daemonKeys } from './own-keys.ts';
+import { readPriceFile } from './price-file.ts';
 import type { Reading } from './reading.ts';
 import type { RunnerFile } from './runner-file.ts';
 import { slug } from './runner-names.ts';
@@ -97,11 +99,22 @@ function readOwner(scope: SettingsScope): string {
   return note(scope, 'owner', picked?.value ?? slug(named, 'hostler'), picked);
 }
 
-/** Reads everything that holds for the whole daemon; `assumeRoleArn` goes on to the pools' sites. */
-export function readDaemonSettings(scope: SettingsScope): {
+async function readPrices(scope: SettingsScope): Promise<PriceTable | null> {
+  const picked = pick(scope.reading, scope.layers, 'prices', daemonKeys.prices);
+  if (!picked) {
+    note(scope, 'prices', null, null);
+    return null;
+  }
+  const folder = picked.entry.origin === 'environment' ? resolve('.') : scope.folder;
+  return readPriceFile(scope.reading, note(scope, 'prices', absolute(picked.value, folder), picked));
+}
+
+/** Reads everything that holds for the whole daemon; `assumeRoleArn` and `interruptionQueue` go on to the pools. */
+export async function readDaemonSettings(scope: SettingsScope): Promise<{
   settings: DaemonSettings;
   assumeRoleArn: string | null;
-} {
+  interruptionQueue: string | null;
+}> {
   const { reading, layers } = scope;
   const isOn = (key: 'takeover' | 'compat_metrics'): boolean => {
     const picked = pick(reading, layers, key, daemonKeys[key]);
@@ -113,10 +126,7 @@ export function readDaemonSettings(scope: SettingsScope): {
   const maxMachines = pick(reading, layers, 'max_machines', daemonKeys.max_machines);
   const role = pick(reading, layers, 'assume_role_arn', daemonKeys.assume_role_arn);
   const cost = pick(reading, layers, 'max_cost_per_hour', daemonKeys.max_cost_per_hour);
-  if (cost) {
-    const said = 'max_cost_per_hour has no effect in this version; max_machines and limit bound the machines';
-    reading.findings.warn('key-idle', said, cost.entry.spot);
-  }
+  const queue = pick(reading, layers, 'interruption_queue', daemonKeys.interruption_queue);
   const settings: DaemonSettings = {
     owner: readOwner(scope),
     takeover: isOn('takeover'),
@@ -126,8 +136,14 @@ export function readDaemonSettings(scope: SettingsScope): {
     machineStoragePath: readPath(scope, 'machine_storage_path', defaultStore(scope)),
     logLevel: note(scope, 'log_level', logLevel?.value ?? 'info', logLevel),
     maxMachines: note(scope, 'max_machines', maxMachines?.value ?? 0, maxMachines),
+    maxCostPerHour: note(scope, 'max_cost_per_hour', cost?.value ?? 0, cost),
+    prices: await readPrices(scope),
     runnerMetrics: note(scope, 'runner_metrics', figures?.value ?? claimed, figures),
     compatMetrics: isOn('compat_metrics'),
   };
-  return { settings, assumeRoleArn: note(scope, 'assume_role_arn', role?.value ?? null, role) };
+  return {
+    settings,
+    assumeRoleArn: note(scope, 'assume_role_arn', role?.value ?? null, role),
+    interruptionQueue: note(scope, 'interruption_queue', queue?.value ?? null, queue),
+  };
 }

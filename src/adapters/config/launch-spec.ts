@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import type { CloudSite, LaunchSpec } from '../../domain/config.ts';
 import { absolute } from './expand.ts';
 import { shown } from './findings.ts';
+import type { LaunchChoice } from './launch-choice.ts';
 import type { MachineOptions } from './machine-options.ts';
 import { type Reading, readSmall } from './reading.ts';
 
@@ -14,13 +15,17 @@ const MAX_USER_DATA_BYTES = 16 * 1024;
 /** Above this no compression helps; bounds the read. */
 const MAX_USER_DATA_FILE_BYTES = 1024 * 1024;
 
-/** docker-machine's cap in USD an hour when spot is asked for without a price. */
-const DEFAULT_SPOT_PRICE = '0.50';
-
 /** EC2's own limit: 50 tags a resource, of which hostler and docker-machine's Name take six. */
 const MAX_TAGS = 44;
 
-export type LaunchScope = { reading: Reading; pool: string; folder: string; site: CloudSite };
+export type LaunchScope = {
+  reading: Reading;
+  pool: string;
+  folder: string;
+  site: CloudSite;
+  /** Where machines may come from, read before. */
+  choice: LaunchChoice;
+};
 
 function wrong({ reading, pool }: LaunchScope, options: MachineOptions, name: string, said: string): void {
   reading.findings.error('option-value', `${name} ${said}`, options.spot(name), pool);
@@ -39,8 +44,10 @@ function fitting(
   return text;
 }
 
-function readZone(scope: LaunchScope, options: MachineOptions, subnet: string | null): string | null {
+function readZone(scope: LaunchScope, options: MachineOptions): string | null {
   const { region, endpoint } = scope.site;
+  const { subnetId: subnet, subnetIds } = scope.choice;
+  if (subnetIds.length > 1) return null;
   const zone = options.text('amazonec2-zone');
   // docker-machine would say "a"; behind an endpoint of its own a letter is no zone, so EC2 chooses.
   if (zone === null || zone === '') return subnet === null && endpoint === null ? `${region}a` : null;
@@ -93,33 +100,6 @@ function readTags(scope: LaunchScope, options: MachineOptions): Record<string, s
     );
   }
   return Object.fromEntries(tags);
-}
-
-function readMarket(scope: LaunchScope, options: MachineOptions): Pick<LaunchSpec, 'market' | 'maxPriceUsd'> {
-  const isSpot = options.isOn('amazonec2-request-spot-instance', false);
-  const price = options.text('amazonec2-spot-price');
-  if (price !== null && price !== '' && (!/^\d{0,6}(\.\d{1,6})?$/.test(price) || !(Number(price) >= 0.001))) {
-    wrong(
-      scope,
-      options,
-      'amazonec2-spot-price',
-      `must be a price in USD of at least 0.001, or empty for none, is ${shown(price)}`,
-    );
-  }
-  if (!isSpot) {
-    if (price !== null) {
-      const said = 'amazonec2-spot-price has no effect without amazonec2-request-spot-instance=true';
-      scope.reading.findings.warn('spot-price-alone', said, options.spot('amazonec2-spot-price'), scope.pool);
-    }
-    return { market: 'on-demand', maxPriceUsd: null };
-  }
-  if (price === null) {
-    const said = `amazonec2-spot-price is not given: the cap is ${DEFAULT_SPOT_PRICE} USD an hour; "amazonec2-spot-price=" means no cap`;
-    const spot = options.spot('amazonec2-request-spot-instance');
-    scope.reading.findings.warn('spot-price-default', said, spot, scope.pool);
-    return { market: 'spot', maxPriceUsd: DEFAULT_SPOT_PRICE };
-  }
-  return { market: 'spot', maxPriceUsd: price === '' ? null : price };
 }
 
 async function readUserData(scope: LaunchScope, options: MachineOptions): Promise<string | null> {
@@ -190,7 +170,6 @@ export async function readLaunchSpec(scope: LaunchScope, options: MachineOptions
   const own = (name: string, pattern: RegExp, right: string) =>
     fitting(scope, options, `amazonec2-${name}`, { pattern, right });
   const anyText = (name: string) => own(name, /^[^\s]+$/, 'text without spaces');
-  const subnetId = own('subnet-id', /^subnet-[A-Za-z0-9]+$/, 'an id such as subnet-0123456789abcdef0');
   const iamInstanceProfile = own(
     'iam-instance-profile',
     /^[\w+=,.@-]{1,128}$/,
@@ -205,14 +184,12 @@ export async function readLaunchSpec(scope: LaunchScope, options: MachineOptions
       'an id such as ami-0123456789abcdef0, or resolve:ssm:NAME',
     ),
     vpcId: own('vpc-id', /^vpc-[A-Za-z0-9]+$/, 'an id such as vpc-0123456789abcdef0'),
-    zone: readZone(scope, options, subnetId),
-    subnetId,
+    zone: readZone(scope, options),
     securityGroups: readGroups(scope, options),
     securityGroupReadonly: options.isOn('amazonec2-security-group-readonly', false),
     openPorts: readOpenPorts(scope, options),
     tags: readTags(scope, options),
-    instanceType: own('instance-type', /^[a-z0-9-]+\.[a-z0-9-]+$/, 'one type such as m5.large') ?? 't2.micro',
-    ...readMarket(scope, options),
+    ...scope.choice,
     deviceName: own('device-name', /^\/dev\/\w+$|^xvd\w+$/, 'a device such as /dev/xvda'),
     rootSizeGb: options.whole('amazonec2-root-size', 16, { low: 1, high: 65_536 }),
     volumeType:

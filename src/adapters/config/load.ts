@@ -105,7 +105,7 @@ function refuseWithoutPools(reading: Reading, runner: RunnerFile): void {
 async function build(reading: Reading, documents: Documents): Promise<Config> {
   const { own, inRunner, runner, environment } = documents;
   const layers = [environment, ...(own ? [own.daemon] : []), inRunner.daemon];
-  const { settings, assumeRoleArn } = readDaemonSettings({
+  const { settings, assumeRoleArn, interruptionQueue } = await readDaemonSettings({
     reading,
     layers,
     folder: documents.folder,
@@ -115,6 +115,7 @@ async function build(reading: Reading, documents: Documents): Promise<Config> {
     reading,
     folder: dirname(runner.doc.file),
     assumeRoleArn,
+    interruptionQueue,
     accounts: new Map<string, string[]>(),
   };
   const pools = await readPools(scope, runner, [

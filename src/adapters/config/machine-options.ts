@@ -13,6 +13,7 @@ type Given = { values: string[]; spots: Spot[]; origin: ConfigValue['origin'] };
 
 /** The options of one section. An absent one reads as null, an empty list, or the default given. */
 export type MachineOptions = {
+  /** The last value given; of an option that may be repeated, the first. */
   text(name: string): string | null;
   list(name: string): readonly string[];
   isOn(name: string, fallback: boolean): boolean;
@@ -70,12 +71,9 @@ function note(scope: Scope, given: Map<string, Given>, option: WrittenOption): v
   if (rule.idle) findings.warn('option-idle', `${name} has no effect: ${rule.idle}`, option.spot, scope.pool);
   const known = given.get(name);
   if (!known) given.set(name, { values: [value], spots: [option.spot], origin: 'runner-file' });
-  else if (rule.kind === 'list') {
+  else if (rule.kind === 'list' || rule.repeatable) {
     known.values.push(value);
     known.spots.push(option.spot);
-  } else if (rule.repeatable) {
-    const said = `${name} is given several times; this version uses the first, ${known.values[0] ?? ''}`;
-    findings.warn('option-several', said, option.spot, scope.pool);
   } else {
     findings.warn('option-repeated', `${name} is given again; the last one counts`, option.spot, scope.pool);
     given.set(name, { values: [value], spots: [option.spot], origin: 'runner-file' });
@@ -98,7 +96,8 @@ export function readMachineOptions(scope: Scope, options: readonly WrittenOption
   for (const option of options) note(scope, given, option);
   addFromEnvironment(scope.reading.env, given);
   const { findings } = scope.reading;
-  const last = (name: string): string | null => given.get(name)?.values.at(-1) ?? null;
+  const last = (name: string): string | null =>
+    given.get(name)?.values.at(optionTable[name]?.repeatable ? 0 : -1) ?? null;
   const spot = (name: string): Spot => given.get(name)?.spots.at(-1) ?? scope.section;
   return {
     text: last,

@@ -11,13 +11,12 @@ export type OptionRule = {
   idle?: string;
   /** Its value is never shown. */
   secret?: boolean;
-  /** CKI's fork takes it several times. */
+  /** CKI's fork takes it several times: one is chosen at launch. */
   repeatable?: boolean;
 };
 
 const swarm = { kind: 'text', idle: 'Docker Swarm standalone is gone; nothing uses it' } as const;
 const swarmSwitch = { ...swarm, kind: 'switch' } as const;
-const fleet = 'fleets come with a later version; hosts are launched with the other options';
 
 /** By name, without leading dashes. */
 export const optionTable: Readonly<Record<string, OptionRule>> = {
@@ -60,8 +59,8 @@ export const optionTable: Readonly<Record<string, OptionRule>> = {
   'amazonec2-insecure-transport': { kind: 'switch', variable: 'AWS_INSECURE_TRANSPORT' },
   'amazonec2-userdata': { kind: 'text', variable: 'AWS_USERDATA' },
   'amazonec2-retries': { kind: 'whole', idle: 'hostler repeats EC2 calls by its own rules' },
-  'amazonec2-use-fleet': { kind: 'switch', idle: fleet },
-  'amazonec2-launch-template': { kind: 'text', idle: fleet },
+  'amazonec2-use-fleet': { kind: 'switch' },
+  'amazonec2-launch-template': { kind: 'text' },
   'engine-install-url': { kind: 'text', variable: 'MACHINE_DOCKER_INSTALL_URL' },
   'engine-registry-mirror': { kind: 'list', variable: 'ENGINE_REGISTRY_MIRROR' },
   'engine-insecure-registry': { kind: 'list' },

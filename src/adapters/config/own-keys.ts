@@ -3,9 +3,26 @@
 // Trap: a key that later work brings stays out of here until it acts; a key that does nothing must not be taken in silence.
 import type { DurationMs } from '../../domain/units.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
-import { choice, decimal, duration, flag, list, matching, ownPeriods, whole } from './value-kind.ts';
+import {
+  choice,
+  decimal,
+  duration,
+  flag,
+  launchWay,
+  list,
+  listOf,
+  matching,
+  onDemandRule,
+  ownPeriods,
+  range,
+  whole,
+} from './value-kind.ts';
 
 const path = matching(/^[^\0]{1,4096}$/, 'a path');
+const queueUrl = matching(
+  /^https?:\/\/[^\s/]{1,200}\/\S{1,300}$/,
+  'the URL of an SQS queue such as "https://sqs.eu-central-1.amazonaws.com/123456789012/NAME"',
+);
 
 /** `[hostler]`. */
 export const daemonKeys = {
@@ -26,6 +43,8 @@ export const daemonKeys = {
   log_level: choice(['trace', 'debug', 'info', 'warn', 'error']),
   max_machines: whole(),
   max_cost_per_hour: decimal(),
+  prices: path,
+  interruption_queue: queueUrl,
   assume_role_arn: matching(
     /^arn:aws[a-z-]*:iam::\d{12}:role\/\S+$/,
     'an ARN such as "arn:aws:iam::123456789012:role/NAME"',
@@ -53,6 +72,18 @@ export const poolKeys = {
   dead_man: duration(MINUTE_MS),
   prepull: list('image names'),
   wait_user_data: flag(),
+  instance_types: listOf(/^[a-z0-9-]{1,20}\.[a-z0-9-]{1,20}$/, 'instance types such as "m5.large"'),
+  vcpus: range('vCPUs'),
+  memory_gib: range('GiB of memory'),
+  architecture: choice(['x86_64', 'arm64']),
+  subnets: listOf(/^subnet-[A-Za-z0-9]{1,32}$/, 'subnets such as "subnet-0123456789abcdef0"'),
+  markets: listOf(/^(spot|on-demand)$/, '"spot", "on-demand" or both'),
+  launch: launchWay(),
+  on_demand: onDemandRule(),
+  fallback_after: duration(0),
+  rebalance: choice(['ignore', 'drain', 'replace']),
+  failed_launches_per_minute: whole(1),
+  interruption_queue: queueUrl,
 };
 
 export type DaemonKey = keyof typeof daemonKeys;
@@ -81,7 +112,12 @@ export const poolDefaults = {
   max_machine_life: 24 * HOUR_MS,
   /** Four renewals of 30 minutes may be missed. */
   dead_man: 2 * HOUR_MS,
+  /** Two boots: long enough for a spot machine of another offering, short beside a job. */
+  fallback_after: MINUTE_MS,
 } as const;
+
+/** Refused launch calls that a pool may send within a minute; a tenth of what EC2's own bucket refills in that time. */
+export const DEFAULT_FAILED_LAUNCHES = 6;
 
 /** `HOSTLER_STATE_DIR`. */
 export function daemonVariable(key: string): string {

@@ -5,6 +5,7 @@ import { comparableOptions, type PoolSpec } from '../../domain/config.ts';
 import { type Accounts, readSite } from './cloud-site.ts';
 import { shown } from './findings.ts';
 import { readHostSpec } from './host-spec.ts';
+import { readLaunchChoice } from './launch-choice.ts';
 import { readLaunchSpec } from './launch-spec.ts';
 import { environmentLayer, type Layer, pick, record } from './layer.ts';
 import { type MachineOptions, readMachineOptions } from './machine-options.ts';
@@ -23,6 +24,8 @@ export type PoolScope = {
   /** Folder of the runner's file, for relative paths in options. */
   folder: string;
   assumeRoleArn: string | null;
+  /** The daemon's own queue, for pools that name none. */
+  interruptionQueue: string | null;
   accounts: Accounts;
 };
 
@@ -72,6 +75,25 @@ function readOptions({ reading }: PoolScope, pool: string, machine: RunnerMachin
   return readMachineOptions({ reading, pool, section: machine.spot('MachineOptions') }, written);
 }
 
+/** The pool's own queue, else the daemon's where its events are of the pool's region. */
+function readQueue(
+  scope: { reading: Reading; pool: string; layers: readonly Layer[] },
+  common: string | null,
+  region: string,
+): string | null {
+  const own = pick(scope.reading, scope.layers, 'interruption_queue', poolKeys.interruption_queue);
+  const regionOf = (url: string): string | null =>
+    /^https?:\/\/(?:[^/]+\.)?sqs\.([a-z0-9-]+)\.amazonaws\./.exec(url)?.[1] ?? null;
+  if (own && (regionOf(own.value) ?? region) !== region) {
+    const said = `interruption_queue is in ${regionOf(own.value) ?? ''}, the pool's machines are in ${region}: EC2 tells events in their own region`;
+    scope.reading.findings.error('queue-elsewhere', said, own.entry.spot, scope.pool);
+  }
+  const fits = common !== null && (regionOf(common) ?? region) === region;
+  const queue = own?.value ?? (fits ? common : null);
+  record(scope.reading, `pools.${scope.pool}.interruption_queue`, queue, own?.entry ?? null);
+  return queue;
+}
+
 async function readPool(
   scope: PoolScope,
   pool: { id: string; layers: readonly Layer[] },
@@ -81,11 +103,13 @@ async function readPool(
   const { reading } = scope;
   const { id } = pool;
   const environment = environmentLayer(reading.env, poolKeys, (key) => poolVariable(id, key));
-  const values = readPoolValues({ reading, pool: id, layers: [environment, ...pool.layers], machine });
+  const layers = [environment, ...pool.layers];
+  const values = readPoolValues({ reading, pool: id, layers, machine });
   const machineName = readMachineName(scope, id, machine);
   const options = readOptions(scope, id, machine);
   const site = await readSite({ ...scope, pool: id }, options);
-  const launch = await readLaunchSpec({ reading, pool: id, folder: scope.folder, site }, options);
+  const { choice, onDemand } = readLaunchChoice({ reading, pool: id, layers }, options);
+  const launch = await readLaunchSpec({ reading, pool: id, folder: scope.folder, site, choice }, options);
   const { prepull, waitUserData, ...timing } = values;
   const host = await readHostSpec(
     { reading, pool: id, folder: scope.folder, prepull, waitUserData },
@@ -104,6 +128,8 @@ async function readPool(
     machineDriver: machine.value.MachineDriver ?? '',
     limit,
     ...timing,
+    onDemand,
+    interruptionQueue: readQueue({ reading, pool: id, layers }, scope.interruptionQueue, site.region),
     launch,
     host,
   };

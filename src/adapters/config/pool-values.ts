@@ -1,10 +1,10 @@
 // What a pool's keys come to: environment, our tables, the runner's section, defaults, with the origin of each.
 // Trap: the runner goes by its own file alone (R), hostler by ours where given (I); both schedules are kept.
-import type { IdlePolicy, Schedule } from '../../domain/config.ts';
+import type { IdlePolicy, RebalanceRule, Schedule } from '../../domain/config.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
 import type { Entry, Layer, Picked } from './layer.ts';
 import { pick, record } from './layer.ts';
-import { type PoolKey, poolDefaults, poolKeys } from './own-keys.ts';
+import { DEFAULT_FAILED_LAUNCHES, type PoolKey, poolDefaults, poolKeys } from './own-keys.ts';
 import { readOwnPeriods, readRunnerPeriods, runnerPolicy } from './periods.ts';
 import type { Reading } from './reading.ts';
 import type { RunnerMachine } from './runner-file.ts';
@@ -21,6 +21,9 @@ export type PoolValues = {
   deadManMs: number;
   prepull: readonly string[];
   waitUserData: boolean;
+  fallbackAfterMs: number;
+  rebalance: RebalanceRule;
+  failedLaunchesPerMinute: number;
 };
 
 type Scope = { reading: Reading; pool: string; layers: readonly Layer[]; machine: RunnerMachine };
@@ -41,7 +44,7 @@ function runnerEntry(machine: RunnerMachine, key: RunnerKey): Pick<Entry, 'origi
 function note(
   scope: Scope,
   key: PoolKey,
-  value: number | boolean | readonly string[],
+  value: number | boolean | string | readonly string[],
   picked: Picked<unknown> | null,
 ): void {
   record(scope.reading, `pools.${scope.pool}.${key}`, value, picked?.entry ?? null);
@@ -120,6 +123,12 @@ export function readPoolValues(scope: Scope): PoolValues {
   const wait = pick(reading, layers, 'wait_user_data', poolKeys.wait_user_data);
   note(scope, 'prepull', prepull?.value ?? [], prepull);
   note(scope, 'wait_user_data', wait?.value ?? true, wait);
+  const rebalance = pick(reading, layers, 'rebalance', poolKeys.rebalance);
+  const key = 'failed_launches_per_minute';
+  const failures = pick(reading, layers, key, poolKeys[key]);
+  const failedLaunchesPerMinute = failures?.value ?? DEFAULT_FAILED_LAUNCHES;
+  note(scope, 'rebalance', rebalance?.value ?? 'drain', rebalance);
+  note(scope, key, failedLaunchesPerMinute, failures);
   const values = {
     ...schedules,
     maxBuilds: numberOf(scope, 'max_builds', 'MaxBuilds'),
@@ -131,6 +140,9 @@ export function readPoolValues(scope: Scope): PoolValues {
     deadManMs: lengthOf(scope, 'dead_man'),
     prepull: prepull?.value ?? [],
     waitUserData: wait?.value ?? true,
+    fallbackAfterMs: lengthOf(scope, 'fallback_after'),
+    rebalance: rebalance?.value ?? ('drain' as const),
+    failedLaunchesPerMinute,
   };
   warnAboutLengths(reading, pool, layers, values);
   return values;

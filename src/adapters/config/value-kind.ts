@@ -1,6 +1,8 @@
 // The kinds of values that hostler's own keys take: shape, message, and how the text of an environment variable becomes one.
 // Trap: a message says what is right, never only what is wrong; the reader adds the place and the value.
 import { z } from 'zod';
+import type { OnDemandRule } from '../../domain/config.ts';
+import type { LaunchWay, Range } from '../../domain/offering.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
 
 export type ValueKind<T> = {
@@ -44,6 +46,72 @@ export function flag(): ValueKind<boolean> {
   return {
     schema: z.boolean('must be true or false'),
     fromText: (said) => words[said.trim().toLowerCase()] ?? said,
+  };
+}
+
+/** A list of texts that fit `pattern`; `what` ends the sentence "must be a list of …". Twice the same counts once. */
+export function listOf(pattern: RegExp, what: string): ValueKind<string[]> {
+  const { schema, fromText } = list(what);
+  const message = `must be a list of ${what}`;
+  const fitting = z
+    .array(z.string(message).regex(pattern, message), message)
+    .min(1, 'must name one at least')
+    .transform((all) => [...new Set(all)]);
+  return { schema: schema.pipe(fitting), fromText };
+}
+
+const wholeOrRange = /^(\d{1,6})(-(\d{1,6})?)?$/;
+
+/** `4`, `"4"`, `"4-8"` or `"4-"` (no upper end). */
+export function range(what: string): ValueKind<Range> {
+  const message = `must be ${what}: a number, a range such as "4-8", or "4-" for no upper end`;
+  return {
+    schema: z
+      .union([z.int(message).min(1, message), z.string(message)], message)
+      .transform((raw, context) => {
+        const [, least, dash, most] = wholeOrRange.exec(String(raw).replaceAll(' ', '')) ?? [];
+        const low = Number(least ?? 0);
+        const high = dash === undefined ? low : Number(most ?? Infinity);
+        if (low < 1 || high < low) context.addIssue({ code: 'custom', message });
+        return { least: low, most: Number.isFinite(high) ? high : null };
+      }),
+    fromText: asIs,
+  };
+}
+
+/** `"never"`, `"when-short"`, a share such as `"30%"`, or a number of machines. */
+export function onDemandRule(): ValueKind<OnDemandRule> {
+  const message =
+    'must be "never", "when-short", a share such as "30%", or the number of machines that are always on demand';
+  return {
+    schema: z.union([z.int(message), z.string(message)], message).transform((raw, context): OnDemandRule => {
+      const said = String(raw).trim();
+      if (said === 'never' || said === 'when-short') return { kind: said };
+      const [, digits, percent] = /^(\d{1,4})(%?)$/.exec(said) ?? [];
+      const count = Number(digits ?? -1);
+      if (percent === '%' && count >= 1 && count <= 100) return { kind: 'share', percent: count };
+      if (percent === '' && count === 0) return { kind: 'never' };
+      if (percent === '' && count > 0) return { kind: 'base', count };
+      context.addIssue({ code: 'custom', message });
+      return { kind: 'never' };
+    }),
+    fromText: asIs,
+  };
+}
+
+/** How launches go out. `persistent` is a word that EC2 knows, so it is refused in words. */
+export function launchWay(): ValueKind<'auto' | LaunchWay> {
+  const ways = ['auto', 'run-instances', 'fleet', 'spot-request'] as const;
+  return {
+    schema: z
+      .string(`must be one of ${ways.join(', ')}`)
+      .refine((said) => !/persist|maintain|^request$/i.test(said), {
+        error:
+          'must not be persistent: EC2 starts an untagged copy of every machine that ends, for ever; "spot-request" asks once',
+        abort: true,
+      })
+      .pipe(z.enum(ways, `must be one of ${ways.join(', ')}`)),
+    fromText: asIs,
   };
 }
 

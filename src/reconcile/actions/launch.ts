@@ -72,7 +72,8 @@ async function prepare(
     [TAG.launch]: action.token,
     [TAG.spec]: hash,
   };
-  const request = { ...buildRequest(spec.launch, resolved, { userData, tags }), offering: action.offering };
+  const extra = { userData, tags, at: deps.clock.now() };
+  const request = { ...buildRequest(spec.launch, resolved, extra), offering: action.offering };
   const launch: Launch = {
     token: action.token,
     pool: spec.id,

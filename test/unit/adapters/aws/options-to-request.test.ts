@@ -10,8 +10,9 @@ import { readConfig } from '../../../../src/adapters/config/load.ts';
 import { optionTable } from '../../../../src/adapters/config/option-table.ts';
 import { buildRequest } from '../../../../src/domain/build-request.ts';
 import type { HostSpec, LaunchSpec } from '../../../../src/domain/config.ts';
+import type { LaunchRequest } from '../../../../src/domain/launch.ts';
 
-type Ways = { run: RunInstancesCommandInput; launch: LaunchSpec; host: HostSpec };
+type Ways = { run: RunInstancesCommandInput; launch: LaunchSpec; host: HostSpec; request: LaunchRequest };
 
 let folder: string;
 beforeAll(() => {
@@ -57,9 +58,18 @@ ${lines.join('\n')}
     subnetId: launch.subnetId ?? 'subnet-chosen',
     zone: launch.zone,
     securityGroupIds: launch.securityGroups.map((name) => `id of ${name}`),
+    places: [
+      {
+        type: launch.instanceType,
+        zone: launch.zone,
+        market: launch.market,
+        subnetId: launch.subnetId ?? 'subnet-chosen',
+        vcpus: null,
+      },
+    ],
   };
   const request = buildRequest(launch, resolved, { userData: launch.userData ?? '', tags: {} });
-  return { run: runInstancesInput({ token: 't', count: 1, request }), launch, host };
+  return { run: runInstancesInput({ token: 't', count: 1, request }), launch, host, request };
 }
 
 const inRegion = 'amazonec2-region=eu-central-1';
@@ -232,6 +242,13 @@ const table: [options: readonly string[], field: string, of: (ways: Ways) => unk
     'launch.usePrivateAddress',
     ({ launch }) => launch.usePrivateAddress,
     true,
+  ],
+  [['amazonec2-use-fleet=true'], 'way', ({ request }) => request.way, 'fleet'],
+  [
+    ['amazonec2-use-fleet=true', 'amazonec2-launch-template=ci-hosts', 'amazonec2-root-size=20'],
+    'template',
+    ({ request }) => request.template,
+    { name: 'ci-hosts', overrides: ['disk'] },
   ],
   [['amazonec2-monitoring=true'], 'Monitoring.Enabled', ({ run }) => run.Monitoring?.Enabled, true],
   [['amazonec2-use-ebs-optimized-instance=true'], 'EbsOptimized', ({ run }) => run.EbsOptimized, true],

@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createCloud } from '../../../../src/adapters/aws/create-cloud.ts';
 import { createResolutionCache } from '../../../../src/adapters/aws/resolution-cache.ts';
-import { architectureOf } from '../../../../src/adapters/aws/resolve-image.ts';
 import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { buildRequest } from '../../../../src/domain/build-request.ts';
 import type { LaunchSpec } from '../../../../src/domain/config.ts';
+import { architectureOf } from '../../../../src/domain/offering.ts';
 import { outcomeOf, refusal } from '../../../../src/domain/outcome.ts';
 import type { HostPorts } from '../../../../src/ports/cloud.ts';
 import { type Answer, type Asked, answerOf, failure, startEc2Server } from './ec2-server.ts';
@@ -79,6 +79,7 @@ describe('image', () => {
       subnetId: 'subnet-1',
       zone: 'eu-central-1a',
       securityGroupIds: ['sg-1'],
+      places: resolvedLaunch.places,
     });
   });
 
@@ -135,7 +136,7 @@ describe('image', () => {
       'p4de.24xlarge',
     ];
     expect(arm.filter((type) => architectureOf(type) !== 'arm64')).toEqual([]);
-    expect(intel.filter((type) => architectureOf(type) !== 'amd64')).toEqual([]);
+    expect(intel.filter((type) => architectureOf(type) !== 'x86_64')).toEqual([]);
   });
 
   test('an image that EC2 does not show is refused with its name', async () => {

@@ -5,21 +5,19 @@ import { runInstancesInput } from '../../../../src/adapters/aws/run-instances-in
 import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { buildRequest } from '../../../../src/domain/build-request.ts';
 import type { LaunchSpec } from '../../../../src/domain/config.ts';
-import type { ResolvedLaunch } from '../../../../src/domain/launch.ts';
+import type { LaunchRequest, ResolvedLaunch } from '../../../../src/domain/launch.ts';
 import { type Ec2Server, instanceXml, runAnswer, startEc2Server } from './ec2-server.ts';
 import { forever, keepingLog, launchSpec, resolvedLaunch, siteAt } from './specimens.ts';
 
 type Extra = { userData?: string; tags?: Record<string, string>; resolved?: Partial<ResolvedLaunch> };
 
-const request = (spec: Partial<LaunchSpec>, extra: Extra = {}) =>
-  buildRequest(
-    launchSpec(spec),
-    { ...resolvedLaunch, ...extra.resolved },
-    {
-      userData: extra.userData ?? '',
-      tags: extra.tags ?? {},
-    },
-  );
+function request(spec: Partial<LaunchSpec>, extra: Extra = {}): LaunchRequest {
+  const asked = launchSpec(spec);
+  const { zone, subnetId, ...rest } = { ...resolvedLaunch, ...extra.resolved };
+  const place = { type: asked.instanceType, market: asked.market, zone, subnetId, vcpus: null };
+  const resolved = { ...rest, zone, subnetId, places: [place] };
+  return buildRequest(asked, resolved, { userData: extra.userData ?? '', tags: extra.tags ?? {} });
+}
 
 const input = (spec: Partial<LaunchSpec>, extra: Extra = {}) =>
   runInstancesInput({ token: 't', count: 1, request: request(spec, extra) });

@@ -41,6 +41,9 @@ export const resolvedLaunch: ResolvedLaunch = {
   subnetId: 'subnet-1',
   zone: 'eu-central-1a',
   securityGroupIds: ['sg-1'],
+  places: [
+    { type: 'm5.large', zone: 'eu-central-1a', market: 'on-demand', subnetId: 'subnet-1', vcpus: null },
+  ],
 };
 
 export type Line = { level: string; message: string; fields: Readonly<Record<string, unknown>> };

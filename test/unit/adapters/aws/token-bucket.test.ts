@@ -86,9 +86,9 @@ describe('call limits', () => {
     const limits = createCallLimits(() => 0);
     expect(limits.reserve({ action: 'RunInstances', instances: 990, maxWaitMs: 0 })).toBe(0);
     expect(limits.reserve({ action: 'RunInstances', instances: 20, maxWaitMs: 0 })).toBeNull();
-    expect(limits.launchBudget()).toEqual({ launches: 3, instances: 9 });
+    expect(limits.launchBudget()).toMatchObject({ launches: 3, instances: 9 });
     limits.refundInstances('RunInstances', 990);
-    expect(limits.launchBudget()).toEqual({ launches: 3, instances: 999 });
+    expect(limits.launchBudget()).toMatchObject({ launches: 3, instances: 999 });
   });
 
   test('actions have their own buckets', () => {

@@ -65,6 +65,8 @@ describe('the runner’s own file', () => {
       machineStoragePath: '/home/ci/.docker/machine',
       logLevel: 'info',
       maxMachines: 0,
+      maxCostPerHour: 0,
+      prices: null,
       runnerMetrics: null,
       compatMetrics: false,
     });
@@ -168,8 +170,8 @@ describe('a file of ours', () => {
     });
   });
 
-  test('says when a key has no effect yet', async () => {
-    expect(codes(await good(ours('max_cost_per_hour = 3.5\n')))).toEqual(['key-idle']);
+  test('bounds the cost of an hour', async () => {
+    expect((await good(ours('max_cost_per_hour = 3.5\n'))).settings.maxCostPerHour).toBe(3.5);
   });
 
   test('carries the role to assume to every site', async () => {

@@ -1,13 +1,19 @@
-// Sends the two calls that answer with instances and reads their XML ourselves: the SDK signs and sends, its parser is
-// bypassed. Large bodies go to a worker, so that a sweep over thousands of instances never holds the main thread.
+// Sends the calls whose answers grow with the fleet (instances, spot requests) and reads their XML ourselves: the SDK
+// signs and sends, its parser is bypassed. Large bodies go to a worker, so that a sweep over thousands of instances never
+// holds the main thread.
 // Trap: error answers (status ≥ 300) must pass untouched to the SDK, which makes the exception with EC2's code.
 import { Worker } from 'node:worker_threads';
-import type { DescribeInstancesCommandInput, EC2Client, RunInstancesCommandInput } from '@aws-sdk/client-ec2';
+import type {
+  DescribeInstancesCommandInput,
+  DescribeSpotInstanceRequestsCommandInput,
+  EC2Client,
+  RunInstancesCommandInput,
+} from '@aws-sdk/client-ec2';
 import { messageOf } from '../../domain/error.ts';
 import { refusal } from '../../domain/outcome.ts';
 import type { Log } from '../../ports/log.ts';
 import { unreadableAnswer } from './errors.ts';
-import { type InstancePage, readInstancePage } from './read-instances.ts';
+import { type Pages, type ReaderName, readers } from './page-readers.ts';
 
 /** Bytes; parsing this much takes about 3 ms, above it the way to the worker is worth it. */
 const WORKER_FROM_BYTES = 256 * 1024;
@@ -15,18 +21,28 @@ const WORKER_FROM_BYTES = 256 * 1024;
 /** Bytes; a page of 1,000 instances with 50 tags each stays below. A larger answer is not EC2's. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
-export type InstanceAnswers = {
-  run(client: EC2Client, input: RunInstancesCommandInput, signal: AbortSignal): Promise<InstancePage>;
+export type FleetAnswers = {
+  run(client: EC2Client, input: RunInstancesCommandInput, signal: AbortSignal): Promise<Pages['instances']>;
   describe(
     client: EC2Client,
     input: DescribeInstancesCommandInput,
     signal: AbortSignal,
-  ): Promise<InstancePage>;
+  ): Promise<Pages['instances']>;
+  describeRequests(
+    client: EC2Client,
+    input: DescribeSpotInstanceRequestsCommandInput,
+    signal: AbortSignal,
+  ): Promise<Pages['spotRequests']>;
   close(): void;
 };
 
+type AnyPage = Pages[ReaderName];
+
+/** One body for the worker. */
+export type WorkerTask = { id: number; reader: ReaderName; body: Uint8Array };
+
 /** The reply of the worker to one body. */
-export type WorkerReply = { id: number; page: InstancePage } | { id: number; error: string };
+export type WorkerReply = { id: number; page: AnyPage } | { id: number; error: string };
 
 /** What this file needs of the SDK's response; the SDK's own type is not part of its public packages. */
 type RawResponse = { statusCode: number; body: unknown };
@@ -39,12 +55,17 @@ type RawStack = {
   ): void;
 };
 
-export function createInstanceAnswers(deps: { log: Log; workerFromBytes?: number }): InstanceAnswers {
+export function createFleetAnswers(deps: { log: Log; workerFromBytes?: number }): FleetAnswers {
   const parser = createParser(deps.log, deps.workerFromBytes ?? WORKER_FROM_BYTES);
-  const read = async (action: string, body: Buffer | null): Promise<InstancePage> => {
+  const read = async <R extends ReaderName>(
+    action: string,
+    reader: R,
+    body: Buffer | null,
+  ): Promise<Pages[R]> => {
     if (body === null) throw refusal(action, unreadableAnswer(action, 'without a body'));
     try {
-      return await parser.parse(body);
+      // The reader that was asked for is the one that answers.
+      return (await parser.parse(reader, body)) as Pages[R];
     } catch (error) {
       throw refusal(action, unreadableAnswer(action, `what cannot be read: ${messageOf(error)}`));
     }
@@ -55,14 +76,21 @@ export function createInstanceAnswers(deps: { log: Log; workerFromBytes?: number
       const command = new RunInstancesCommand(input);
       const body = takeBody(command.middlewareStack as unknown as RawStack, signal);
       await client.send(command, { abortSignal: signal });
-      return await read('RunInstances', body());
+      return await read('RunInstances', 'instances', body());
     },
     describe: async (client, input, signal) => {
       const { DescribeInstancesCommand } = await import('@aws-sdk/client-ec2');
       const command = new DescribeInstancesCommand(input);
       const body = takeBody(command.middlewareStack as unknown as RawStack, signal);
       await client.send(command, { abortSignal: signal });
-      return await read('DescribeInstances', body());
+      return await read('DescribeInstances', 'instances', body());
+    },
+    describeRequests: async (client, input, signal) => {
+      const { DescribeSpotInstanceRequestsCommand } = await import('@aws-sdk/client-ec2');
+      const command = new DescribeSpotInstanceRequestsCommand(input);
+      const body = takeBody(command.middlewareStack as unknown as RawStack, signal);
+      await client.send(command, { abortSignal: signal });
+      return await read('DescribeSpotInstanceRequests', 'spotRequests', body());
     },
     close: parser.close,
   };
@@ -109,7 +137,7 @@ async function collect(body: unknown, signal: AbortSignal): Promise<Buffer> {
 
 /** Parses here when small, in one worker that starts at the first large body. A worker that dies is replaced. */
 function createParser(log: Log, workerFromBytes: number) {
-  type Waiting = { resolve(page: InstancePage): void; reject(error: Error): void };
+  type Waiting = { resolve(page: AnyPage): void; reject(error: Error): void };
   const waiting = new Map<number, Waiting>();
   let worker: Worker | null = null;
   let lastId = 0;
@@ -121,7 +149,7 @@ function createParser(log: Log, workerFromBytes: number) {
   };
 
   const start = (): Worker => {
-    const started = new Worker(new URL('./instance-worker.ts', import.meta.url));
+    const started = new Worker(new URL('./page-worker.ts', import.meta.url));
     started.on('message', (reply: WorkerReply) => {
       const entry = waiting.get(reply.id);
       waiting.delete(reply.id);
@@ -142,15 +170,15 @@ function createParser(log: Log, workerFromBytes: number) {
   };
 
   return {
-    parse: async (body: Buffer): Promise<InstancePage> => {
-      if (body.byteLength < workerFromBytes) return readInstancePage(body.toString('utf8'));
+    parse: async (reader: ReaderName, body: Buffer): Promise<AnyPage> => {
+      if (body.byteLength < workerFromBytes) return readers[reader](body.toString('utf8'));
       worker ??= start();
       lastId += 1;
       const id = lastId;
-      const page = new Promise<InstancePage>((resolve, reject) => waiting.set(id, { resolve, reject }));
+      const page = new Promise<AnyPage>((resolve, reject) => waiting.set(id, { resolve, reject }));
       // Keeps the process while an answer is due, and only then.
       worker.ref();
-      worker.postMessage({ id, body }, []);
+      worker.postMessage({ id, reader, body } satisfies WorkerTask, []);
       return await page;
     },
     close: (): void => {

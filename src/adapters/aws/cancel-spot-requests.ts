@@ -1,0 +1,45 @@
+// CancelSpotInstanceRequests in batches. EC2 cancels none of a batch that holds an unknown id, so unknown ones are taken
+// out by the names in its message, else by asking one by one.
+// Trap: cancelling ends no instance; whoever wants both cancels first, then terminates.
+import type { RemovalAnswer } from '../../ports/cloud.ts';
+import { outcomeOfError } from './errors.ts';
+import type { SiteCalls } from './site-calls.ts';
+
+/** Requests in one call: far above the twenty that hostler ever has open, below any limit of EC2's. */
+const MAX_BATCH = 100;
+
+type Deps = { calls: SiteCalls; signal: AbortSignal };
+
+/** One answer for each distinct id. An unknown one is over already. Never throws. */
+export async function cancelSpotRequests(ids: readonly string[], deps: Deps): Promise<RemovalAnswer[]> {
+  const distinct = [...new Set(ids)];
+  const answers: RemovalAnswer[] = [];
+  for (let from = 0; from < distinct.length; from += MAX_BATCH) {
+    answers.push(...(await cancelBatch(distinct.slice(from, from + MAX_BATCH), deps)));
+  }
+  return answers;
+}
+
+async function cancelBatch(ids: readonly string[], deps: Deps): Promise<RemovalAnswer[]> {
+  const action = 'CancelSpotInstanceRequests';
+  try {
+    const { CancelSpotInstanceRequestsCommand } = await import('@aws-sdk/client-ec2');
+    const command = new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [...ids] });
+    await deps.calls.call({ action, signal: deps.signal }, (clients, signal) =>
+      clients.terminate.send(command, { abortSignal: signal }),
+    );
+    return ids.map((id) => ({ id, kind: 'done' as const }));
+  } catch (error) {
+    const outcome = outcomeOfError(error);
+    if (outcome.kind !== 'not-found') return ids.map((id) => ({ id, kind: 'failed' as const, outcome }));
+    if (ids.length === 1) return ids.map((id) => ({ id, kind: 'done' as const }));
+    const named = new Set(outcome.message.match(/\bsir-[\w-]+/g));
+    const unknown = ids.filter((id) => named.has(id));
+    const rest = ids.filter((id) => !named.has(id));
+    const gone = unknown.map((id) => ({ id, kind: 'done' as const }));
+    if (unknown.length > 0) return [...gone, ...(rest.length === 0 ? [] : await cancelBatch(rest, deps))];
+    const single: RemovalAnswer[] = [];
+    for (const id of ids) single.push(...(await cancelBatch([id], deps)));
+    return single;
+  }
+}

@@ -1,0 +1,24 @@
+// One launch by the way that its request names. Each way lives in its own file.
+import { unreachable } from '../../domain/assert.ts';
+import type { LaunchAnswer } from '../../ports/cloud.ts';
+import { type FleetDeps, launchFleet } from './launch-fleet.ts';
+import { launchInstances } from './launch-instances.ts';
+import { requestSpot } from './request-spot.ts';
+
+/** Never throws. */
+export async function launchMachines(
+  order: Parameters<typeof launchFleet>[0],
+  deps: FleetDeps,
+): Promise<LaunchAnswer> {
+  const way = order.request.way ?? 'run-instances';
+  switch (way) {
+    case 'run-instances':
+      return await launchInstances(order, deps);
+    case 'fleet':
+      return await launchFleet(order, deps);
+    case 'spot-request':
+      return await requestSpot(order, deps);
+    default:
+      return unreachable(way);
+  }
+}
