@@ -122,9 +122,8 @@ function nextPage(headers: Headers, root: URL): string | null {
   const target = /<([^<>]{1,2000})>;\s*rel="next"/.exec(link)?.[1];
   if (target === undefined || !URL.canParse(target, root.href)) return null;
   const url = new URL(target, root);
-  return url.pathname.startsWith(root.pathname)
-    ? url.pathname.slice(root.pathname.length) + url.search
-    : null;
+  const isOurs = url.pathname.startsWith(`${root.pathname}v4/`);
+  return isOurs ? url.pathname.slice(root.pathname.length) + url.search : null;
 }
 
 function redirectTarget(location: string | null, from: URL): URL {
@@ -204,7 +203,8 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
       let raw: Raw | null = null;
       let outcome: CallReport['outcome'] = 'failed';
       try {
-        raw = await send(new URL(ask.path, root), ask, clock.timeout(REQUEST_LIMIT_MS, signal));
+        // Put together as text: a path that looks like an address of its own must not become one.
+        raw = await send(new URL(root.href + ask.path), ask, clock.timeout(REQUEST_LIMIT_MS, signal));
         const answer = read(ask, raw, sentAt);
         outcome = raw.status === 304 ? 'unchanged' : 'ok';
         return answer;
