@@ -113,21 +113,26 @@ export function createLoop(deps: LoopDeps): Loop {
     }
   }
 
+  // With a reason of its own: the default one is an exception with a stack, made at each wake-up.
+  const nudge = () => wake.abort('woken');
+
   return {
-    nudge: () => wake.abort(),
+    nudge,
     nudgeForDemand() {
       lastDemandAt = clock.monotonic();
       firstDemandAt ??= lastDemandAt;
-      wake.abort();
+      nudge();
     },
     state: () => ({ lastTickAt, ticks, failures, quietMs: clock.monotonic() - tickedAt }),
     async run(signal) {
+      // One listener for the loop's life, in place of a combined signal at each tick.
+      signal.addEventListener('abort', nudge);
       while (!signal.aborted) {
         await awaitBurst(signal);
         wake = new AbortController();
         const pause = await tickSafely();
         await clock.sleep(TICK_FLOOR_MS, signal);
-        await clock.sleep(pause, AbortSignal.any([signal, wake.signal]));
+        if (!signal.aborted) await clock.sleep(pause, wake.signal);
       }
     },
   };

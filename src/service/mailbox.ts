@@ -121,11 +121,14 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
   return {
     read,
     async run(signal) {
+      let noticed = new AbortController();
+      // With a reason of its own: the default one is an exception with a stack, made at each notice.
+      wake = () => noticed.abort('noticed');
+      signal.addEventListener('abort', wake);
       while (!signal.aborted) {
-        const noticed = new AbortController();
-        wake = () => noticed.abort();
+        noticed = new AbortController();
         await read();
-        await clock.sleep(MAILBOX_POLL_MS, AbortSignal.any([signal, noticed.signal]));
+        if (!signal.aborted) await clock.sleep(MAILBOX_POLL_MS, noticed.signal);
       }
       for (const stop of watches.values()) stop();
       watches.clear();

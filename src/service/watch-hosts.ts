@@ -26,9 +26,11 @@ export const NOTE_GOOD_MS: DurationMs = 25 * SECOND_MS;
  * on a dead host fails and is tried again. So a host is not called dead so soon after it was handed over.
  */
 const JUST_HELD_MS: DurationMs = 10 * SECOND_MS;
-/** Looks under way at once, and a round each 100 ms starts at most 10: at most 100 a second in all (design §4). */
+/** A round starts at most 10 looks and the next comes 100 ms later while more are due: at most 100 a second in all (design §4). */
 const STARTS_PER_ROUND = 10;
-const ROUND_MS: DurationMs = 100;
+const BUSY_ROUND_MS: DurationMs = 100;
+/** With nothing left over, who is due is looked up this often: a tenth of the shortest time between two looks at a host. */
+const QUIET_ROUND_MS: DurationMs = 500;
 /** Jobs remembered a lease; more than a runner's MaxBuilds in practice. */
 const JOBS_KEPT = 100;
 
@@ -45,12 +47,10 @@ type WatchDeps = {
 
 /** The lease after a look, or null when nothing changed: a steady job must not write to disk every few seconds. */
 function afterLook(lease: Lease, containers: readonly JobContainer[], now: EpochMs): Lease | null {
-  const known = new Set(lease.jobs.map((job) => job.id));
   const added: JobSeen[] = [];
+  const isKnown = (id: string) => [lease.jobs, added].some((jobs) => jobs.some((job) => job.id === id));
   for (const { jobId, jobUrl } of containers) {
-    if (jobId === null || known.has(jobId)) continue;
-    known.add(jobId);
-    added.push({ id: jobId, url: jobUrl, seenAt: now });
+    if (jobId !== null && !isKnown(jobId)) added.push({ id: jobId, url: jobUrl, seenAt: now });
   }
   if (added.length === 0 && containers.length === lease.containers && lease.lookedAt !== null) return null;
   const jobs = added.length === 0 ? lease.jobs : [...lease.jobs, ...added].slice(-JOBS_KEPT);
@@ -119,27 +119,30 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     return PING_EVERY_MS;
   }
 
-  function startDue(signal: AbortSignal): void {
+  /** Starts looks that are due. True when more are than one round may start. */
+  function startDue(machines: readonly Machine[], signal: AbortSignal): boolean {
     const now = clock.now();
     let starts = 0;
-    for (const machine of store.machines()) {
+    for (const machine of machines) {
       if (machine.phase !== 'ready' && machine.phase !== 'leased' && machine.phase !== 'draining') continue;
       if (machine.cleaning || underWay.has(machine.id) || (nextAt.get(machine.id) ?? 0) > now) continue;
-      if (++starts > STARTS_PER_ROUND) break;
+      if (++starts > STARTS_PER_ROUND) return true;
       nextAt.set(machine.id, now + everyMs(machine));
       underWay.add(machine.id);
       void look(machine, signal)
         .catch(() => undefined)
         .finally(() => underWay.delete(machine.id));
     }
+    return false;
   }
 
   return {
     async run(signal) {
       while (!signal.aborted) {
-        startDue(signal);
-        await clock.sleep(ROUND_MS, signal);
-        if (nextAt.size > 2 * store.machines().length + 100) nextAt.clear();
+        const machines = store.machines();
+        const isBehind = startDue(machines, signal);
+        await clock.sleep(isBehind ? BUSY_ROUND_MS : QUIET_ROUND_MS, signal);
+        if (nextAt.size > 2 * machines.length + 100) nextAt.clear();
       }
     },
   };

@@ -1,55 +1,66 @@
 // A time limit as an AbortSignal that costs next to nothing while nobody waits on it: most limits of a simulated day are
 // never reached. Only for the simulated ports: `AbortSignal.any` takes real signals only.
-import type { DurationMs } from '../../domain/units.ts';
+// It is a class because a day makes a million of them: methods must not be made anew for each.
+import type { DurationMs, EpochMs } from '../../domain/units.ts';
 import type { Timeline } from '../../sim/timeline.ts';
 
 type Listener = (event: Event) => unknown;
 
-/** Aborts after `ms` of the timeline, or with `parent`. */
-export function createLazySignal(timeline: Timeline, ms: DurationMs, parent?: AbortSignal): AbortSignal {
-  const deadline = timeline.now() + ms;
-  let waiting: Map<unknown, () => void> | null = null;
+class LazySignal {
+  onabort = null;
+  readonly #timeline: Timeline;
+  readonly #ms: DurationMs;
+  readonly #deadline: EpochMs;
+  readonly #parent: AbortSignal | undefined;
+  #waiting: Map<unknown, () => void> | null = null;
 
-  const isAborted = () => parent?.aborted === true || timeline.now() >= deadline;
-  const reasonOf = (): unknown => {
-    if (!isAborted()) return undefined;
-    const words = `no answer within ${ms} ms`;
-    return parent?.aborted === true ? parent.reason : new DOMException(words, 'TimeoutError');
-  };
+  constructor(timeline: Timeline, ms: DurationMs, parent: AbortSignal | undefined) {
+    this.#timeline = timeline;
+    this.#ms = ms;
+    this.#deadline = timeline.now() + ms;
+    this.#parent = parent;
+  }
 
-  const remove = (_type: string, listener: unknown): void => {
-    waiting?.get(listener)?.();
-    waiting?.delete(listener);
-  };
-  const add = (_type: string, listener: unknown): void => {
-    waiting ??= new Map();
-    if (waiting.has(listener)) return;
+  get aborted(): boolean {
+    return this.#parent?.aborted === true || this.#timeline.now() >= this.#deadline;
+  }
+
+  get reason(): unknown {
+    if (!this.aborted) return undefined;
+    if (this.#parent?.aborted === true) return this.#parent.reason;
+    return new DOMException(`no answer within ${this.#ms} ms`, 'TimeoutError');
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
+  }
+
+  addEventListener(_type: string, listener: unknown): void {
+    this.#waiting ??= new Map();
+    if (this.#waiting.has(listener)) return;
     const tell = () => {
-      remove('abort', listener);
+      this.removeEventListener('abort', listener);
       (listener as Listener)(new Event('abort'));
     };
-    const callOff = timeline.after(deadline - timeline.now(), tell);
-    parent?.addEventListener('abort', tell);
-    waiting.set(listener, () => {
+    const callOff = this.#timeline.after(this.#deadline - this.#timeline.now(), tell);
+    this.#parent?.addEventListener('abort', tell);
+    this.#waiting.set(listener, () => {
       callOff();
-      parent?.removeEventListener('abort', tell);
+      this.#parent?.removeEventListener('abort', tell);
     });
-  };
+  }
 
-  const signal = {
-    get aborted() {
-      return isAborted();
-    },
-    get reason() {
-      return reasonOf();
-    },
-    onabort: null,
-    throwIfAborted() {
-      if (isAborted()) throw reasonOf();
-    },
-    addEventListener: add,
-    removeEventListener: remove,
-    dispatchEvent: () => true,
-  };
-  return signal as unknown as AbortSignal;
+  removeEventListener(_type: string, listener: unknown): void {
+    this.#waiting?.get(listener)?.();
+    this.#waiting?.delete(listener);
+  }
+
+  dispatchEvent(): boolean {
+    return true;
+  }
+}
+
+/** Aborts after `ms` of the timeline, or with `parent`. */
+export function createLazySignal(timeline: Timeline, ms: DurationMs, parent?: AbortSignal): AbortSignal {
+  return new LazySignal(timeline, ms, parent) as unknown as AbortSignal;
 }
