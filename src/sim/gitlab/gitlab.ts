@@ -7,8 +7,11 @@ import type { Timeline } from '../timeline.ts';
 import { createGitlabWeather, type GitlabWeather } from './gitlab-weather.ts';
 import type { GitlabRunner, Job, JobFailure, JobSpec, JobStatus, Pipeline, Project } from './job.ts';
 import { isEnded } from './job.ts';
-import { createJobBook } from './job-book.ts';
-import { createPendingQueue } from './pending-queue.ts';
+import { createJobBook, type JobBook, type PipelineWish } from './job-book.ts';
+import { createJobLimits, type JobLimits } from './job-limits.ts';
+import { createPendingQueue, type PendingQueue } from './pending-queue.ts';
+import { createProjectBook } from './project-book.ts';
+import { createRunnerBook, isActive, type RunnerBook } from './runner-book.ts';
 
 /** A job went from one status to another; `from` null: it is new. */
 export type JobEvent = { job: Job; from: JobStatus | null };
@@ -24,7 +27,7 @@ export type Gitlab = {
   changeProject(id: number, change: Partial<Omit<Project, 'id'>>): void;
   enqueue(spec: JobSpec): Job;
   /** One pipeline; stage n begins when stage n-1 has succeeded. */
-  addPipeline(wish: { project?: number; ref?: string; stages: readonly (readonly JobSpec[])[] }): Pipeline;
+  addPipeline(wish: PipelineWish): Pipeline;
   /** Cancels a job; one that runs ends when its runner hears of it. Nothing for one that has ended. */
   cancel(id: number): void;
 
@@ -60,125 +63,42 @@ export type Gitlab = {
   weather: GitlabWeather;
 };
 
-/** GitLab fails a running job whose runner was not heard of for so long (its stuck-jobs worker). */
-const UNHEARD_MS = 3_600_000;
-/** A job that nobody took is dropped after a day. */
-const PENDING_AT_MOST_MS = 86_400_000;
+type Calls = Pick<Gitlab, 'cancel' | 'request' | 'wouldGive' | 'touch' | 'finish' | 'note'>;
 
-export function createGitlab(options: { timeline: Timeline; seed?: number }): Gitlab {
-  const { timeline, seed = 1 } = options;
-  const runners: GitlabRunner[] = [];
-  const listeners = new Set<(event: JobEvent) => void>();
-  const workListeners = new Set<() => void>();
-  const onInstance = new Map<number, number>();
-  const tellWork = (): void => {
-    for (const tell of workListeners) tell();
-  };
-
-  const runnerOf = (id: number): GitlabRunner => {
-    const found = runners.find((runner) => runner.id === id);
-    if (found === undefined) throw new RangeError(`no runner ${id}`);
-    return found;
-  };
-  const book = createJobBook({
-    timeline,
-    random: createSeeded(seed),
-    changed(job, from) {
-      if (from === 'pending') queue.remove(job);
-      if (job.status === 'pending') {
-        queue.add(job);
-        timeline.after(PENDING_AT_MOST_MS, () => drop(job, 'pending'));
-      }
-      count(job, from);
-      for (const tell of listeners) tell({ job, from });
-      if (job.status === 'pending') tellWork();
-    },
-  });
-  const queue = createPendingQueue({
-    project: book.project,
-    onInstanceRunners: (project) => onInstance.get(project) ?? 0,
-  });
-  const active = (status: JobStatus | null): boolean => status === 'running' || status === 'canceling';
-
-  function count(job: Job, from: JobStatus | null): void {
-    if (job.runner === null || active(from) === active(job.status)) return;
-    if (runnerOf(job.runner).scope.kind !== 'instance') return;
-    onInstance.set(job.project, (onInstance.get(job.project) ?? 0) + (active(job.status) ? 1 : -1));
-  }
-
-  function drop(job: Job, status: JobStatus): void {
-    if (job.status === status) book.end(job, 'failed', 'stuck_or_timeout_failure');
-  }
-
-  /** Looks after an hour whether the job was heard of since, and again. */
-  function watch(job: Job): void {
-    const due = (job.touchedAt ?? timeline.now()) + UNHEARD_MS;
-    timeline.after(due - timeline.now(), () => {
-      if (!active(job.status)) return;
-      if ((job.touchedAt ?? 0) + UNHEARD_MS > timeline.now()) watch(job);
-      else if (job.status === 'canceling') book.end(job, 'canceled', null);
-      else drop(job, 'running');
-    });
-  }
-
+/** What runners and users say of jobs. */
+function jobCalls(
+  timeline: Timeline,
+  parts: { book: JobBook; runners: RunnerBook; queue: PendingQueue; limits: JobLimits },
+): Calls {
+  const { book, runners, queue, limits } = parts;
   return {
-    addProject: book.addProject,
-    addRunner(wish = {}) {
-      const runner: GitlabRunner = {
-        id: runners.length + 1,
-        description: `runner ${runners.length + 1}`,
-        tags: [],
-        runUntagged: true,
-        accessLevel: 'not_protected',
-        locked: false,
-        paused: false,
-        scope: { kind: 'instance' },
-        contactedAt: null,
-        ...wish,
-      };
-      runners.push(runner);
-      return runner;
-    },
-    changeRunner(id, change) {
-      Object.assign(runnerOf(id), change);
-      queue.changed();
-      tellWork();
-    },
-    changeProject(id, change) {
-      Object.assign(book.project(id), change);
-      queue.changed();
-      tellWork();
-    },
-    enqueue: book.enqueue,
-    addPipeline: book.addPipeline,
     cancel(id) {
       const job = book.job(id);
-      if (job === null || isEnded(job) || job.status === 'canceling') return;
-      if (job.status === 'running') book.move(job, 'canceling');
+      if (job === null || isEnded(job)) return;
+      if (isActive(job.status)) book.move(job, 'canceling');
       else book.end(job, 'canceled', null);
     },
-
     request(id) {
-      const runner = runnerOf(id);
+      const runner = runners.find(id);
       const now = timeline.now();
       runner.contactedAt = now;
       const job = queue.next(runner);
       if (job === null) return null;
       Object.assign(job, { startedAt: now, touchedAt: now, runner: id });
       book.move(job, 'running');
-      watch(job);
+      limits.claimed(job);
       return job;
     },
-    wouldGive: (id) => queue.next(runnerOf(id)) !== null,
+    wouldGive: (id) => queue.next(runners.find(id)) !== null,
     touch(id) {
       const job = book.job(id);
       if (job === null) return 'canceled';
-      if (active(job.status)) job.touchedAt = timeline.now();
+      if (isActive(job.status)) job.touchedAt = timeline.now();
       return job.status;
     },
     finish(id, result) {
       const job = book.job(id);
-      if (job === null || !active(job.status)) return;
+      if (job === null || !isActive(job.status)) return;
       if (job.status === 'canceling') book.end(job, 'canceled', null);
       else if (result.ok) book.end(job, 'success', null);
       else book.end(job, 'failed', result.failure);
@@ -187,16 +107,68 @@ export function createGitlab(options: { timeline: Timeline; seed?: number }): Gi
       const job = book.job(id);
       if (job !== null) Object.assign(job, facts);
     },
+  };
+}
 
+/** An empty GitLab. */
+export function createGitlab(options: { timeline: Timeline; seed?: number }): Gitlab {
+  const { timeline, seed = 1 } = options;
+  const listeners = new Set<(event: JobEvent) => void>();
+  const workListeners = new Set<() => void>();
+  const projects = createProjectBook();
+  const runners = createRunnerBook();
+  const tellWork = (): void => {
+    for (const tell of workListeners) tell();
+  };
+
+  const book = createJobBook({
+    timeline,
+    random: createSeeded(seed),
+    projects,
+    changed(job, from) {
+      if (from === 'pending') queue.remove(job);
+      if (job.status === 'pending') {
+        queue.add(job);
+        limits.pending(job);
+      }
+      runners.moved(job, from);
+      for (const tell of listeners) tell({ job, from });
+      if (job.status === 'pending') tellWork();
+    },
+  });
+  const limits = createJobLimits(timeline, book);
+  const queue = createPendingQueue({
+    project: projects.find,
+    onInstanceRunners: runners.onInstanceRunners,
+  });
+  const changedAll = (): void => {
+    queue.changed();
+    tellWork();
+  };
+
+  return {
+    ...jobCalls(timeline, { book, runners, queue, limits }),
+    addProject: projects.add,
+    addRunner: runners.add,
+    changeRunner(id, change) {
+      Object.assign(runners.find(id), change);
+      changedAll();
+    },
+    changeProject(id, change) {
+      Object.assign(projects.find(id), change);
+      changedAll();
+    },
+    enqueue: book.enqueue,
+    addPipeline: book.addPipeline,
     pending: queue.all,
-    queueSize: (id) => queue.sizeFor(runnerOf(id)),
+    queueSize: (id) => queue.sizeFor(runners.find(id)),
     job: book.job,
     jobs: book.jobs,
     pipeline: book.pipeline,
-    projects: book.projects,
-    project: book.project,
-    runners: () => runners,
-    runner: runnerOf,
+    projects: projects.all,
+    project: projects.find,
+    runners: runners.all,
+    runner: runners.find,
     forgetBefore: book.forgetBefore,
     on(listener) {
       listeners.add(listener);

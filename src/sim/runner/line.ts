@@ -22,7 +22,7 @@ export type Line = {
 /** `missed`: whether the first in line misses the word this time. */
 export function createLine(missed: () => boolean): Line {
   const places = new Set<() => void>();
-  const held: { most: number; go: () => void }[] = [];
+  const held: (() => void)[] = [];
   let growing = 0;
 
   return {
@@ -43,15 +43,16 @@ export function createLine(missed: () => boolean): Line {
     },
     waiting: () => places.size,
     async grow(most, work) {
-      while (most > 0 && growing >= most) {
+      const isFull = (): boolean => most > 0 && growing >= most;
+      while (isFull()) {
         const { promise, resolve } = Promise.withResolvers<void>();
-        held.push({ most, go: resolve });
+        held.push(resolve);
         await promise;
       }
       growing += 1;
       await work();
       growing -= 1;
-      held.shift()?.go();
+      held.shift()?.();
     },
   };
 }

@@ -72,7 +72,7 @@ export function createRunnerProcess(
   });
 
   const tell = (call: OpenCall, signal: Signal): void => {
-    for (const listener of [...call.signals]) listener(signal);
+    for (const listener of call.signals) listener(signal);
   };
 
   return {
@@ -97,13 +97,13 @@ export function createRunnerProcess(
       return answer;
     },
     signalCalls(signal) {
-      for (const call of [...open]) tell(call, signal);
+      for (const call of open) tell(call, signal);
     },
     end(code) {
       if (!alive) return;
       alive = false;
       tellEnd(code);
-      for (const listener of [...orphaned]) listener();
+      for (const listener of orphaned) listener();
       orphaned.clear();
     },
     ended,

@@ -1,11 +1,11 @@
-// The docker+machine provider of one section: what a poll picks, how a job gets a machine, what becomes of it afterwards.
-// Trap: a machine and the job it was made for are not bound. Whoever looks first takes the newest free one; a job that
-// looks in vain waits for the next word without a new create, as the runner's does.
+// The docker+machine provider of one section: what a poll does and picks, what a job gets, what becomes of a machine
+// afterwards. It repeats the runner; it must not mend it.
 import type { Fleet } from './fleet.ts';
 import type { Line } from './line.ts';
 import type { RunnerMachine } from './machine.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import type { MachineNames } from './machine-names.ts';
+import { createMachineSearch, type Made, PreparationFailed, type Waiting } from './machine-search.ts';
 import type { RunnerProcess } from './process.ts';
 import type { Removal } from './removal.ts';
 import type { IdleNow, SectionSettings } from './runner-settings.ts';
@@ -22,13 +22,10 @@ export type Acquired = {
 
 export type Host = { machine: RunnerMachine; url: string };
 
-/** Told how a job's wait goes on: whether its own create runs, whether it stands in line. */
-export type Waiting = { making(yes: boolean): void; inLine(yes: boolean): void };
-
 export type Provider = {
   /** What a poll does before it asks for a job. */
   acquire(idle: IdleNow): Promise<Acquired>;
-  /** A machine with its address. Throws when this preparation has failed. */
+  /** A machine with its address. Throws PreparationFailed. */
   use(held: RunnerMachine | null, waiting: Waiting): Promise<Host>;
   /** The job is done with it. */
   release(machine: RunnerMachine): void;
@@ -57,28 +54,13 @@ export type ProviderParts = {
   creating(work: Promise<unknown>): void;
 };
 
-/** Creates inside one preparation, and the pause after each that failed. */
-const TRIES = 3;
-const RETRY_MS = 1_000;
+type Offer = (machine: RunnerMachine) => void;
 
-/** A preparation that has failed; the runner tries again or gives the job up. */
-export class PreparationFailed extends Error {}
+/** Makes a machine; `own`: for a job that waits for it. */
+function createMaker(parts: ProviderParts, offer: Offer): (own: boolean) => Promise<Made | null> {
+  const { section, fleet, calls, line, removal, now } = parts;
 
-export function createProvider(parts: ProviderParts): Provider {
-  const { section, fleet, calls, line, process, removal, now } = parts;
-  const list = (): readonly RunnerMachine[] => fleet.list(parts.names, now());
-
-  const offer = (machine: RunnerMachine): void => {
-    machine.state = 'idle';
-    line.announce();
-    parts.changed();
-  };
-
-  /** Null: it failed. `mine`: handed to the job that asked for it before anybody heard of it; else idle and told. */
-  const make = async (
-    machine: RunnerMachine,
-    own: boolean,
-  ): Promise<{ machine: RunnerMachine; mine: boolean } | null> => {
+  const make = async (machine: RunnerMachine, own: boolean): Promise<Made | null> => {
     let made = false;
     await line.grow(section.maxGrowthRate, async () => {
       made = await calls.create(machine.name, section.token);
@@ -93,66 +75,32 @@ export function createProvider(parts: ProviderParts): Provider {
     else offer(machine);
     return { machine, mine };
   };
-  const create = (own: boolean): ReturnType<typeof make> => {
+
+  return (own) => {
+    // In the books before anything is awaited: the next claim counts on it.
     const work = make(fleet.add(parts.names.next(now()), now()), own);
     parts.creating(work);
     return work;
   };
+}
 
-  /** Newest first; one that does not answer is removed. */
-  const findFree = async (cached: boolean): Promise<RunnerMachine | null> => {
-    for (const machine of list().toReversed()) {
-      if (machine.state !== 'idle') continue;
-      machine.state = 'acquired';
-      if (await calls.config(machine.name, cached)) return machine;
-      removal.begin(machine);
-    }
-    return null;
-  };
+export function createProvider(parts: ProviderParts): Provider {
+  const { section, fleet, calls, line, process, removal, now } = parts;
+  const list = (): readonly RunnerMachine[] => fleet.list(parts.names, now());
+  const newestIdle = (machines: readonly RunnerMachine[]): RunnerMachine | undefined =>
+    machines.findLast(({ state }) => state === 'idle');
 
-  /** A create of its own beside a place in the line: whichever brings a machine first. */
-  const makeOne = async (waiting: Waiting): Promise<RunnerMachine> => {
-    let outcome: Awaited<ReturnType<typeof create>> | undefined;
-    let known = false;
-    waiting.making(true);
-    const own = create(true).then((made) => {
-      outcome = made;
-      waiting.making(false);
-    });
-    for (;;) {
-      const place = line.wait();
-      waiting.inLine(true);
-      await (outcome === undefined ? Promise.race([own, place.called]) : place.called);
-      waiting.inLine(false);
-      if (place.heard()) {
-        const found = await findFree(false);
-        if (found !== null) return found;
-      }
-      place.leave();
-      if (outcome === undefined || known) continue;
-      known = true;
-      if (outcome === null) throw new PreparationFailed('create failed');
-      if (outcome.mine) return outcome.machine;
-    }
+  const offer: Offer = (machine) => {
+    machine.state = 'idle';
+    line.announce();
+    parts.changed();
   };
-
-  const findOrMake = async (waiting: Waiting): Promise<RunnerMachine> => {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const idle = list().some(({ state }) => state === 'idle');
-        return (idle ? await findFree(false) : null) ?? (await makeOne(waiting));
-      } catch (error) {
-        // The pause comes after the last try, too.
-        await process.sleep(RETRY_MS);
-        if (attempt === TRIES) throw error;
-      }
-    }
-  };
+  const create = createMaker(parts, offer);
+  const search = createMachineSearch({ list, create: () => create(true), line, calls, removal, process });
 
   const release = (machine: RunnerMachine): void => {
-    if (machine.state === 'removing') return;
     // No call ever for machines of a token that the file does not know any more.
-    if (!parts.current()) return;
+    if (machine.state === 'removing' || !parts.current()) return;
     if (machine.state === 'used') machine.usedAt = now();
     if (isUsedUp(section, machine)) {
       removal.begin(machine);
@@ -163,8 +111,8 @@ export function createProvider(parts: ProviderParts): Provider {
   return {
     release,
     putBack(machine) {
-      // Nothing new to a poll that comes after this one, unless somebody waits and may have missed the word.
       machine.state = 'idle';
+      // Nothing new to the polls after this one, unless somebody waits and may have missed the word.
       if (line.waiting() === 0) return;
       line.announce();
       parts.changed();
@@ -174,16 +122,16 @@ export function createProvider(parts: ProviderParts): Provider {
       for (const machine of gone) removal.begin(machine);
       const creates = idleCreates(section, idle, countMachines(list()));
       for (let count = 0; count < creates; count += 1) void create(false);
-      const newest = list().findLast(({ state }) => state === 'idle');
-      const cached = newest === undefined || calls.reachableUntil(newest.name) !== null;
-      const machine = await findFree(true);
+      const newest = newestIdle(list());
+      const asks = newest !== undefined && calls.reachableUntil(newest.name) === null;
+      const machine = await search.findFree(true);
       const may = machine !== null || mayClaimWithout(section, idle, countMachines(list()));
-      return { may, machine, did: gone.length > 0 || creates > 0 || !cached };
+      return { may, machine, did: gone.length > 0 || creates > 0 || asks };
     },
     async use(held, waiting) {
       // Dead or not, the one in hand stays picked until the job is over; then it is idle again.
       const good = held?.state === 'acquired' && (await calls.config(held.name, false));
-      const machine = good ? held : await findOrMake(waiting);
+      const machine = good ? held : await search.findOrMake(waiting);
       const url = (await calls.config(machine.name, false)) ? await calls.url(machine.name) : null;
       if (url === null || !(await calls.storePath(machine.name))) {
         if (machine !== held) release(machine);
@@ -196,10 +144,11 @@ export function createProvider(parts: ProviderParts): Provider {
     },
     nextChangeAt(idle) {
       const machines = list();
-      const newest = machines.findLast(({ state }) => state === 'idle');
-      const asked = newest === undefined ? null : calls.reachableUntil(newest.name);
-      const removal = nextRemovalAt(idle, machines, now());
-      return asked === null || removal === null ? (asked ?? removal) : Math.min(asked, removal);
+      const newest = newestIdle(machines);
+      const askedAgainAt = newest === undefined ? null : calls.reachableUntil(newest.name);
+      const removedAt = nextRemovalAt(idle, machines, now());
+      if (askedAgainAt === null || removedAt === null) return askedAgainAt ?? removedAt;
+      return Math.min(askedAgainAt, removedAt);
     },
   };
 }

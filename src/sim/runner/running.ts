@@ -1,16 +1,19 @@
 // Everything that lives inside one process of the runner: its memory of machines, its sections with their providers, its
 // builds and its loop.
 import type { Gitlab } from '../gitlab/gitlab.ts';
+import type { Job } from '../gitlab/job.ts';
 import type { Seeded } from '../seeded.ts';
 import type { Timeline } from '../timeline.ts';
 import { type Build, beginBuild } from './build.ts';
+import { createClaiming, type Section } from './claiming.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import type { JobHosts } from './job-hosts.ts';
 import { createLine } from './line.ts';
+import type { RunnerMachine } from './machine.ts';
 import { createMachineCalls } from './machine-calls.ts';
 import { createMachineNames, shortToken } from './machine-names.ts';
 import type { MachineTool } from './machine-tool.ts';
-import { createPolling, type Section } from './polling.ts';
+import { createPolling } from './polling.ts';
 import type { RunnerProcess } from './process.ts';
 import { createProvider } from './provider.ts';
 import { createRemoval, type Removal } from './removal.ts';
@@ -45,24 +48,69 @@ export type RunningParts = {
 /** Output is sent every three seconds; an answer tells of a cancelled job. */
 const PATCH_MS = 3_000;
 
-/** Starts the runner's work in a fresh process. */
-export function runIn(process: RunnerProcess, options: RunningOptions): RunningParts {
-  const { timeline, gitlab, tool, hosts, pace, odds, release, random } = options;
+/** The builds of one process. */
+function createBuilds(process: RunnerProcess, options: RunningOptions, ended: () => void) {
+  const { timeline, gitlab, hosts, pace, release, random } = options;
+  const builds = new Map<Build, { token: string; done: Promise<void> }>();
+  const running = new Map<string, number>();
+  const count = (token: string, by: number): void => {
+    running.set(token, (running.get(token) ?? 0) + by);
+  };
+
+  return {
+    all: (): Build[] => [...builds.keys()],
+    size: (): number => builds.size,
+    of: ({ token }: SectionSettings): number => running.get(token) ?? 0,
+    begin({ settings, provider }: Section, job: Job, held: RunnerMachine | null): void {
+      const { token } = settings;
+      const build = beginBuild({
+        job,
+        held,
+        provider,
+        gitlab,
+        hosts,
+        process,
+        now: () => timeline.now(),
+        random: random.float,
+        runnerToken: shortToken(token, release),
+        reportMs: pace.reportMs,
+        terminatedAs: release === 15 ? 'runner_system_failure' : 'unknown_failure',
+      });
+      count(token, 1);
+      const done = build.ended.then(() => {
+        builds.delete(build);
+        count(token, -1);
+        ended();
+      });
+      builds.set(build, { token, done });
+    },
+    /** GitLab wants that job ended: a script that talks hears it soon. */
+    cancelled(job: Job): void {
+      const build = job.scriptAt === null ? undefined : [...builds.keys()].find((one) => one.job === job);
+      if (build !== undefined) process.after(random.float() * PATCH_MS, build.listen);
+    },
+    async settled(): Promise<void> {
+      while (builds.size > 0) await Promise.all([...builds.values()].map(({ done }) => done));
+    },
+  };
+}
+
+/** The sections of the runner's file, as it is now. */
+function createSections(process: RunnerProcess, options: RunningOptions, wake: () => void) {
+  const { timeline, tool, odds, release, random } = options;
   const now = (): number => timeline.now();
   const chance = (share: number): boolean => share > 0 && random.float() < share;
-  const builds = new Map<Build, { section: SectionSettings; done: Promise<void> }>();
   const creates = new Set<Promise<unknown>>();
   const fleet = createFleet(tool.names);
   const calls = createMachineCalls({ tool, process, now });
   let settings = options.settings;
   let sections: readonly Section[] = [];
-
   const removal = createRemoval({
     calls,
     fleet,
     process,
     maxAttempts: () => (release === 15 ? Number.POSITIVE_INFINITY : settings.maxRemovalAttempts),
-    done: () => polling.wake(),
+    done: wake,
   });
 
   const sectionOf = (own: SectionSettings, before: Section | undefined): Section => {
@@ -80,7 +128,7 @@ export function runIn(process: RunnerProcess, options: RunningOptions): RunningP
       now,
       current: () => settings.sections.some(({ token }) => token === own.token),
       ownFirst: () => chance(odds.ownCreateFirst),
-      changed: () => polling.wake(),
+      changed: wake,
       creating(work) {
         creates.add(work);
         void work.finally(() => creates.delete(work));
@@ -89,79 +137,77 @@ export function runIn(process: RunnerProcess, options: RunningOptions): RunningP
     return { settings: own, provider, names, line, requests: 0 };
   };
 
-  const reload = (next: RunnerSettings): void => {
-    settings = next;
-    sections = next.sections.map((own) =>
-      sectionOf(
-        own,
-        sections.find((before) => before.settings.token === own.token),
-      ),
-    );
-    polling.wake();
-  };
-
-  const polling = createPolling({
-    gitlab,
-    process,
-    now,
-    settings: () => settings,
-    sections: () => sections,
-    requestMs: pace.requestMs,
-    running: (own) =>
-      own === undefined
-        ? builds.size
-        : [...builds.values()].filter(({ section }) => section.token === own.token).length,
-    begin(section, job, held) {
-      const build = beginBuild({
-        job,
-        held,
-        provider: section.provider,
-        gitlab,
-        hosts,
-        process,
-        now,
-        random: random.float,
-        runnerToken: shortToken(section.settings.token, release),
-        reportMs: pace.reportMs,
-        terminatedAs: release === 15 ? 'runner_system_failure' : 'unknown_failure',
-      });
-      const done = build.ended.then(() => {
-        builds.delete(build);
-        polling.workerFree();
-        polling.wake();
-      });
-      builds.set(build, { section: section.settings, done });
-    },
-    mayRest: tool.onNames !== undefined,
-  });
-
-  const off = [
-    gitlab.onWork(() => polling.wake()),
-    gitlab.on(({ job }) => {
-      if (job.status !== 'canceling' || job.scriptAt === null) return;
-      const build = [...builds.keys()].find((one) => one.job === job);
-      if (build !== undefined) process.after(random.float() * PATCH_MS, build.listen);
-    }),
-    tool.onNames?.(() => polling.wake()),
-  ];
-  void process.ended.then(() => {
-    for (const leave of off) leave?.();
-  });
-  reload(settings);
-  void polling.run();
-
   return {
-    builds: () => [...builds.keys()],
     fleet,
     removal,
     settings: () => settings,
-    reload,
-    stopClaiming: polling.stop,
-    async buildsEnded() {
-      while (builds.size > 0) await Promise.all([...builds.values()].map(({ done }) => done));
+    all: () => sections,
+    reload(next: RunnerSettings): void {
+      settings = next;
+      sections = next.sections.map((own) =>
+        sectionOf(
+          own,
+          sections.find((before) => before.settings.token === own.token),
+        ),
+      );
+      wake();
     },
-    async createsEnded() {
+    async createsEnded(): Promise<void> {
       while (creates.size > 0) await Promise.all(creates);
     },
+  };
+}
+
+/** Starts the runner's work in a fresh process. */
+export function runIn(process: RunnerProcess, options: RunningOptions): RunningParts {
+  const { timeline, gitlab, tool, pace } = options;
+  const now = (): number => timeline.now();
+  const wake = (): void => polling.wake();
+  const sections = createSections(process, options, wake);
+  const builds = createBuilds(process, options, () => {
+    polling.workerFree();
+    wake();
+  });
+  const full = (): boolean => builds.size() >= sections.settings().concurrent;
+  const polling = createPolling({
+    process,
+    now,
+    checkIntervalMs: () => sections.settings().checkIntervalMs,
+    sections: sections.all,
+    visit: createClaiming({
+      gitlab,
+      process,
+      now,
+      requestMs: pace.requestMs,
+      mayGoOn: () => !polling.stopping() && !full(),
+      running: builds.of,
+      begin: builds.begin,
+    }),
+    full,
+    mayRest: tool.onNames !== undefined,
+  });
+
+  const leave = [
+    gitlab.onWork(wake),
+    gitlab.on(({ job }) => {
+      if (job.status === 'canceling') builds.cancelled(job);
+    }),
+    tool.onNames?.(wake),
+  ];
+  void process.ended.then(() => {
+    for (const off of leave) off?.();
+  });
+  sections.reload(options.settings);
+  void polling.run();
+
+  return {
+    builds: builds.all,
+    fleet: sections.fleet,
+    removal: sections.removal,
+    settings: sections.settings,
+    reload: sections.reload,
+    stopClaiming: polling.stop,
+    buildsEnded: builds.settled,
+    createsEnded: sections.createsEnded,
   };
 }
