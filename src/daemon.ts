@@ -7,6 +7,7 @@ import { createClock } from './adapters/system/clock.ts';
 import { createNotify } from './adapters/system/notify.ts';
 import { assemble, type Parts } from './assemble.ts';
 import type { Config } from './domain/config.ts';
+import { messageOf } from './domain/error.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import { listenOn } from './doors/http/listen-address.ts';
 import { listenOnSocket } from './doors/http/listen-socket.ts';
@@ -14,6 +15,7 @@ import { createSocketApp } from './doors/http/socket-app.ts';
 import { createTelemetryApp, type Verdict } from './doors/http/telemetry-app.ts';
 import type { Clock } from './ports/clock.ts';
 import { isoTime } from './service/replies.ts';
+import { noteAuthorities, tellFindings } from './service/start-findings.ts';
 import { type Wired, wire } from './wire.ts';
 
 /** SIGTERM to exit at most (issue of every supervisor: a unit that does not stop is killed). */
@@ -112,7 +114,7 @@ export type RunningDaemon = {
   reload(why: string): void;
   /** Stops everything, at most `STOP_LIMIT_MS`; hosts and leases stay as they are. */
   stop(why: string): Promise<void>;
-  /** Resolves when the loop ended by itself, which it never should. */
+  /** Resolves when the loop ended by itself, which it never should; rejects when another daemon took the keys over. */
   ended: Promise<void>;
 };
 
@@ -121,7 +123,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const load = () => loadConfig({ path: options.configPath, env: options.env });
   const config = await load();
   const { env, clock = createClock() } = options;
-  const wired = wire(config, { version: ownVersion(), pretty: process.stdout.isTTY, env, clock });
+  const wired = await wire(config, { version: ownVersion(), pretty: process.stdout.isTTY, env, clock });
   const stop = new AbortController();
   try {
     return await live({ config, wired, stop, load, env });
@@ -135,12 +137,14 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
 /** Runs the daemon until a signal ends it. Resolves with the exit code; throws HostlerError when it cannot start. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const daemon = await startDaemon(options);
-  const signal = await Promise.race([
-    awaitSignal(() => daemon.reload('SIGHUP')),
-    daemon.ended.then(() => 'end'),
-  ]);
-  await daemon.stop(signal);
-  return 0;
+  const signalled = awaitSignal(() => daemon.reload('SIGHUP'));
+  try {
+    await daemon.stop(await Promise.race([signalled, daemon.ended.then(() => 'end')]));
+    return 0;
+  } catch (error) {
+    await daemon.stop(messageOf(error));
+    throw error;
+  }
 }
 
 type Life = {
@@ -172,6 +176,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   const authority = await keys.authority();
   const manager = await keys.identity();
   const notes: string[] = [];
+  noteAuthorities(wired.ports.store, manager, authority);
   const parts: Parts = assemble({
     ports: wired.ports,
     config,
@@ -183,6 +188,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     process: processFacts(config, wired, () => parts, { at: startedAt, manager, notes }),
     stop: stop.signal,
   });
+  notes.push(...tellFindings({ store: wired.ports.store, journal: parts.journal }, wired.found, manager));
   let unwatch = () => {};
   const watch = (read: Config) => {
     unwatch();
@@ -204,16 +210,23 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   watch(config);
   const notify = createNotify({ env, pid: process.pid });
   const running = parts.run(stop.signal);
+  const holding = wired.hold(stop.signal);
   const beat = watchdog(stop.signal, notify, () => doors.isAlive(), clock);
   await notify.ready(`${config.pools.length} pools`);
   return {
     reload,
-    ended: running,
+    ended: Promise.race([running, holding.then(() => running)]),
     async stop(why) {
       parts.journal({ code: 'stopping', detail: { why } });
       stop.abort();
       unwatch();
-      const work = Promise.all([doors.close(), running, beat, notify.stopping()]);
+      const work = Promise.all([
+        doors.close(),
+        running,
+        holding.catch(() => undefined),
+        beat,
+        notify.stopping(),
+      ]);
       await Promise.race([work, clock.sleep(STOP_LIMIT_MS)]);
       wired.close();
     },

@@ -185,6 +185,8 @@ export type DaemonSettings = {
   listenAddress: string;
   socket: string;
   stateDir: string;
+  /** `file`: below keys/ of the state folder; `ssm:/PATH`: SecureString parameters below that path. */
+  keys: string;
   machineStoragePath: string;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   /** Over all pools; 0 = none. */

@@ -25,6 +25,7 @@ const AT_START_ONLY = [
   'listenAddress',
   'socket',
   'stateDir',
+  'keys',
   'compatMetrics',
   'logLevel',
 ] as const satisfies readonly (keyof DaemonSettings)[];

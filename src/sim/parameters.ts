@@ -88,7 +88,7 @@ export function createParameters(now: () => number) {
         invalid(
           `${level} tier parameters support a maximum parameter value of ${VALUE_AT_MOST[level]} characters.`,
         );
-      const made = {
+      const made: Parameter = {
         name,
         type: kind,
         value,

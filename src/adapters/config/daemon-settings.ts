@@ -123,6 +123,7 @@ export async function readDaemonSettings(scope: SettingsScope): Promise<{
   const logLevel = pick(reading, layers, 'log_level', daemonKeys.log_level);
   const figures = pick(reading, layers, 'runner_metrics', daemonKeys.runner_metrics);
   const claimed = runnerMetrics(scope.runner.top.value.listen_address ?? '');
+  const keys = pick(reading, layers, 'keys', daemonKeys.keys);
   const maxMachines = pick(reading, layers, 'max_machines', daemonKeys.max_machines);
   const role = pick(reading, layers, 'assume_role_arn', daemonKeys.assume_role_arn);
   const cost = pick(reading, layers, 'max_cost_per_hour', daemonKeys.max_cost_per_hour);
@@ -133,6 +134,7 @@ export async function readDaemonSettings(scope: SettingsScope): Promise<{
     listenAddress: readListenAddress(scope),
     socket: readPath(scope, 'socket', daemonDefaults.socket),
     stateDir: readPath(scope, 'state_dir', daemonDefaults.state_dir),
+    keys: note(scope, 'keys', keys?.value ?? 'file', keys),
     machineStoragePath: readPath(scope, 'machine_storage_path', defaultStore(scope)),
     logLevel: note(scope, 'log_level', logLevel?.value ?? 'info', logLevel),
     maxMachines: note(scope, 'max_machines', maxMachines?.value ?? 0, maxMachines),

@@ -39,6 +39,10 @@ export const daemonKeys = {
   runner_metrics: matching(/^https?:\/\/[^\s]{1,500}$/, 'a URL such as "http://gitlab-runner:9252/metrics"'),
   socket: path,
   state_dir: path,
+  keys: matching(
+    /^(file|ssm:(?!\/([aA][wW][sS]|[sS][sS][mM]))(\/[A-Za-z0-9_.-]+){1,14})$/,
+    '"file", or "ssm:/PATH" such as "ssm:/hostler/ci" (SSM keeps paths below /aws and /ssm for itself)',
+  ),
   machine_storage_path: path,
   log_level: choice(['trace', 'debug', 'info', 'warn', 'error']),
   max_machines: whole(),

@@ -62,6 +62,7 @@ describe('the runner’s own file', () => {
       listenAddress: ':9252',
       socket: '/run/hostler/hostler.sock',
       stateDir: '/var/lib/hostler',
+      keys: 'file',
       machineStoragePath: '/home/ci/.docker/machine',
       logLevel: 'info',
       maxMachines: 0,
