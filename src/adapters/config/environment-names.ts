@@ -2,10 +2,11 @@
 // Trap: other HOSTLER_ variables exist (HOSTLER_NODE, HOSTLER_DEBUG), so an unknown one alone is no error.
 import { hint, nearest } from './nearest.ts';
 import { daemonKeys, daemonVariable, poolKeys, poolVariable } from './own-keys.ts';
+import { queueKeys, TOKEN_VARIABLE } from './queue-keys.ts';
 import type { Reading } from './reading.ts';
 
 /** Variables of hostler that are no settings. */
-const others = ['HOSTLER_DEBUG', 'HOSTLER_NODE'];
+const others = ['HOSTLER_DEBUG', 'HOSTLER_NODE', TOKEN_VARIABLE];
 
 function checkPoolName(reading: Reading, name: string, pools: readonly string[]): void {
   const spot = { where: `environment ${name}`, key: name };
@@ -17,7 +18,8 @@ function checkPoolName(reading: Reading, name: string, pools: readonly string[])
     return;
   }
   // The id is what the variable goes by, so it cannot come from one.
-  const keys = Object.keys(poolKeys).filter((each) => each !== 'pool');
+  const queue = Object.keys(queueKeys).map((each) => `queue_${each}`);
+  const keys = [...Object.keys(poolKeys).filter((each) => each !== 'pool'), ...queue];
   if (keys.some((each) => each.toUpperCase() === key)) return;
   const upper = keys.map((each) => each.toUpperCase());
   reading.findings.error('unknown-key', `unknown key ${key}${hint(key, upper)}`, spot);

@@ -114,6 +114,7 @@ async function build(reading: Reading, documents: Documents): Promise<Config> {
   const scope = {
     reading,
     folder: dirname(runner.doc.file),
+    runnerFile: runner.doc.file,
     assumeRoleArn,
     interruptionQueue,
     accounts: new Map<string, string[]>(),

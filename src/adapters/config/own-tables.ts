@@ -5,6 +5,7 @@
 import type { Entry, Layer } from './layer.ts';
 import { hint, nearest } from './nearest.ts';
 import { daemonKeys, poolKeys } from './own-keys.ts';
+import { queueKeys } from './queue-keys.ts';
 import type { Reading } from './reading.ts';
 import { dotted, isTable, type TomlDocument, type TomlPath } from './toml-document.ts';
 
@@ -15,6 +16,8 @@ export type OwnPool = {
   /** Index of the section it stands in; null when it goes by name. */
   section: number | null;
   layer: Layer;
+  /** Its `queue` table; null when there is none. */
+  queue: Layer | null;
   where: string;
 };
 
@@ -59,6 +62,19 @@ function nameOf(reading: Reading, doc: TomlDocument, path: TomlPath, table: unkn
   return null;
 }
 
+/** `[pools.queue]`, or `[runners.hostler.queue]`. */
+function readQueue(
+  reading: Reading,
+  doc: TomlDocument,
+  path: TomlPath,
+  from: { table: unknown; origin: Origin },
+): Layer | null {
+  const table = isTable(from.table) ? from.table['queue'] : undefined;
+  if (table === undefined) return null;
+  const known = Object.keys(queueKeys);
+  return readLayer(reading, doc, [...path, 'queue'], { table, known, origin: from.origin });
+}
+
 function readNamedPools(reading: Reading, doc: TomlDocument, origin: Origin): OwnPool[] {
   const tables = doc.value['pools'];
   if (tables === undefined) return [];
@@ -73,10 +89,11 @@ function readNamedPools(reading: Reading, doc: TomlDocument, origin: Origin): Ow
     const layer = readLayer(reading, doc, path, {
       table,
       known: Object.keys(poolKeys),
-      skip: ['name'],
+      skip: ['name', 'queue'],
       origin,
     });
-    return runner === null ? [] : [{ runner, section: null, layer, where: doc.where(path) }];
+    const queue = readQueue(reading, doc, path, { table, origin });
+    return runner === null ? [] : [{ runner, section: null, layer, queue, where: doc.where(path) }];
   });
 }
 
@@ -99,11 +116,13 @@ function readSectionPools(reading: Reading, doc: TomlDocument, origin: Origin): 
       readLayer(reading, doc, path, { table: section, known: [], skip: ['name', 'hostler'], origin });
     if (table === undefined) return [];
     const own = [...path, 'hostler'];
-    const layer = readLayer(reading, doc, own, { table, known: Object.keys(poolKeys), origin });
+    const known = Object.keys(poolKeys);
+    const layer = readLayer(reading, doc, own, { table, known, skip: ['queue'], origin });
+    const queue = readQueue(reading, doc, own, { table, origin });
     const where = doc.where(own);
-    if (origin === 'runner-file') return [{ runner: null, section: index, layer, where }];
+    if (origin === 'runner-file') return [{ runner: null, section: index, layer, queue, where }];
     const runner = nameOf(reading, doc, path, section);
-    return runner === null ? [] : [{ runner, section: null, layer, where }];
+    return runner === null ? [] : [{ runner, section: null, layer, queue, where }];
   });
 }
 

@@ -14,6 +14,7 @@ import { poolKeys, poolVariable } from './own-keys.ts';
 import type { OwnPool } from './own-tables.ts';
 import { warnAboutSection } from './policy-warnings.ts';
 import { readPoolValues } from './pool-values.ts';
+import { readQueueSettings } from './queue-settings.ts';
 import type { Reading } from './reading.ts';
 import { recordOptions } from './record-options.ts';
 import type { RunnerFile, RunnerMachine, RunnerSection } from './runner-file.ts';
@@ -23,6 +24,7 @@ export type PoolScope = {
   reading: Reading;
   /** Folder of the runner's file, for relative paths in options. */
   folder: string;
+  runnerFile: string;
   assumeRoleArn: string | null;
   /** The daemon's own queue, for pools that name none. */
   interruptionQueue: string | null;
@@ -96,7 +98,7 @@ function readQueue(
 
 async function readPool(
   scope: PoolScope,
-  pool: { id: string; layers: readonly Layer[] },
+  pool: { id: string; layers: readonly Layer[]; queue: readonly Layer[] },
   section: RunnerSection,
   machine: RunnerMachine,
 ): Promise<PoolSpec> {
@@ -110,6 +112,8 @@ async function readPool(
   const site = await readSite({ ...scope, pool: id }, options);
   const { choice, onDemand } = readLaunchChoice({ reading, pool: id, layers }, options);
   const launch = await readLaunchSpec({ reading, pool: id, folder: scope.folder, site, choice }, options);
+  const queueScope = { reading, pool: id, runnerFile: scope.runnerFile, section, layers: pool.queue, site };
+  const queue = await readQueueSettings(queueScope);
   const { prepull, waitUserData, ...timing } = values;
   const host = await readHostSpec(
     { reading, pool: id, folder: scope.folder, prepull, waitUserData },
@@ -132,6 +136,7 @@ async function readPool(
     interruptionQueue: readQueue({ reading, pool: id, layers }, scope.interruptionQueue, site.region),
     launch,
     host,
+    queue,
   };
 }
 
@@ -139,11 +144,13 @@ function readIds(
   scope: PoolScope,
   runner: RunnerFile,
   own: readonly OwnPool[],
-): { id: string; layers: Layer[] }[] {
+): { id: string; layers: Layer[]; queue: Layer[] }[] {
   const { reading } = scope;
   const taken = new Set<string>();
   const asked = runner.sections.map((section) => {
-    const layers = tablesFor(section, own).map(({ layer }) => layer);
+    const tables = tablesFor(section, own);
+    const layers = tables.map(({ layer }) => layer);
+    const queue = tables.flatMap((table) => table.queue ?? []);
     const picked = pick(reading, layers, 'pool', poolKeys.pool);
     if (picked && taken.has(picked.value)) {
       reading.findings.error(
@@ -153,11 +160,11 @@ function readIds(
       );
     }
     if (picked) taken.add(picked.value);
-    return { section, layers, named: picked?.value ?? null };
+    return { section, layers, queue, named: picked?.value ?? null };
   });
-  return asked.map(({ section, layers, named }) => {
+  return asked.map(({ section, layers, queue, named }) => {
     const id = named ?? unique(slug(section.name, `runner-${section.index + 1}`), taken);
-    return { id, layers };
+    return { id, layers, queue };
   });
 }
 

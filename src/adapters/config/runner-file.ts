@@ -25,6 +25,9 @@ const sectionShape = {
   token: words.optional(),
   executor: words.optional(),
   limit: count.optional(),
+  /** The runner's number in GitLab, and its authorities: of use to the job queue only, so never refused. */
+  id: z.unknown(),
+  'tls-ca-file': z.unknown(),
   machine: z.unknown(),
 };
 const machineShape = {

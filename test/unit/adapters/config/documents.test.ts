@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../../../src/adapters/config/load.ts';
 import { optionNames } from '../../../../src/adapters/config/option-table.ts';
 import { daemonKeys, poolKeys } from '../../../../src/adapters/config/own-keys.ts';
+import { queueKeys } from '../../../../src/adapters/config/queue-keys.ts';
 import { ownPeriodKeys } from '../../../../src/adapters/config/value-kind.ts';
 
 const root = join(import.meta.dirname, '../../../..');
@@ -30,6 +31,10 @@ describe('docs/configuration.md', () => {
 
   test('has each key of a pool and no other', () => {
     expect(firstColumn('`[[pools]]`')).toEqual(['name', ...Object.keys(poolKeys)]);
+  });
+
+  test('has each key of a queue and no other', () => {
+    expect(firstColumn('Job queue')).toEqual(Object.keys(queueKeys));
   });
 
   test('has each key of a period', () => {
