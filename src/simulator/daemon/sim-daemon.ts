@@ -94,7 +94,9 @@ function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
     runnerFigures: { jobs: () => Promise.resolve(parts.runnerJobs()) },
     clock,
     random: createSeededRandom(random),
-    log: createSimLog(parts.said),
+    log: createSimLog((level, message, fields) => {
+      if (life.isAlive()) parts.said(level, message, fields);
+    }),
     metrics: createSimMetrics(),
   };
 }

@@ -72,6 +72,8 @@ export type Stage = {
   config(): Config;
   /** A new configuration for both, as after an edit of the file. */
   change(config: Config): void;
+  /** The runner's file asks for a drain at the next stop. */
+  drainRunner(): void;
   /** New keys folder: as after `keys/` was lost. */
   loseKeys(): void;
 };
@@ -151,7 +153,11 @@ export function createStage(options: StageOptions): Stage {
     folder,
     ...(options.prepareMs === undefined ? {} : { prepareMs: options.prepareMs }),
   });
-  const settings = () => runnerSettings(config, runners, way);
+  let drains = false;
+  const settings = () => ({
+    ...runnerSettings(config, runners, way),
+    drain: drains ? { concurrency: 3, maxRetries: 3, retryBackoffMs: 5_000 } : null,
+  });
   const inFile = () => ({ ...config, settings: { ...config.settings, machineStoragePath: STORE } });
   const daemon = createSimDaemon({
     timeline,
@@ -209,6 +215,10 @@ export function createStage(options: StageOptions): Stage {
       config = next;
       runner.settings(settings());
       daemon.reload();
+    },
+    drainRunner() {
+      drains = true;
+      runner.settings(settings());
     },
     loseKeys() {
       keys = createSimKeys(keyRandom, options.pem);

@@ -1,0 +1,63 @@
+// When and how often things go wrong in one run: a clock of its own for each fault, a counter of what really happened. What a
+// fault does stands in fault-acts.ts.
+// Trap: a fault counts as fired only when it hit something; a reclaim in an empty pool is none.
+import type { EpochMs } from '../../domain/units.ts';
+import { createSeeded, hashOf, type Seeded } from '../../sim/seeded.ts';
+import type { Timeline } from '../../sim/timeline.ts';
+import { type FaultName, faultNames, faults } from './fault-names.ts';
+
+export type FaultPlan = {
+  /** Draws whether a fault that rides on something hits now; counts it. */
+  hits(name: FaultName): boolean;
+  random(name: FaultName): Seeded;
+  fired(): Readonly<Record<string, number>>;
+  count(name: FaultName): void;
+  /** Moments from now until `until`: `act` returns whether it hit something. */
+  schedule(timeline: Timeline, until: EpochMs, act: (name: FaultName) => boolean): void;
+  /** Nothing goes wrong from now on. */
+  stop(): void;
+};
+
+/** The plan of one seed with these faults. */
+export function createFaultPlan(seed: number, names: readonly FaultName[]): FaultPlan {
+  const sources = new Map<FaultName, Seeded>(
+    faultNames.map((name) => [name, createSeeded(seed * 7919 + (hashOf(name) % 1_000_003))]),
+  );
+  const counts: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
+  const isOn = new Set(names);
+  let isOver = false;
+  const random = (name: FaultName) => sources.get(name) as Seeded;
+  const count = (name: FaultName) => {
+    counts[name] = (counts[name] ?? 0) + 1;
+  };
+  return {
+    random,
+    count,
+    fired: () => counts,
+    stop() {
+      isOver = true;
+    },
+    hits(name) {
+      const { rate } = faults[name] as { rate?: number };
+      if (isOver || !isOn.has(name) || rate === undefined || random(name).float() >= rate) return false;
+      count(name);
+      return true;
+    },
+    schedule(timeline, until, act) {
+      for (const name of names) {
+        const { mean } = faults[name] as { mean?: number };
+        if (mean === undefined) continue;
+        const next = () => {
+          const waitMs = -Math.log(1 - random(name).float()) * mean;
+          if (timeline.now() + waitMs >= until) return;
+          timeline.after(waitMs, () => {
+            if (isOver) return;
+            if (act(name)) count(name);
+            next();
+          });
+        };
+        next();
+      }
+    },
+  };
+}
