@@ -1,7 +1,7 @@
 // Marks of processes from /proc: which machine and boot, which pid, started when.
 // Trap: in a hardened unit /proc shows less; what it does not tell counts as "may live".
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { Processes, ProcessMark } from '../../ports/process-mark.ts';
+import type { Processes } from '../../ports/process-mark.ts';
 
 function textOf(file: string): string | null {
   try {
