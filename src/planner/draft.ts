@@ -71,7 +71,7 @@ export function offeringOf(spec: PoolSpec): Offering {
 }
 
 /** Who asked first, ties by name: the order in which creates are served. */
-export function byAge(a: Lease, b: Lease): number {
+export function byAge(a: Pick<Lease, 'since' | 'name'>, b: Pick<Lease, 'since' | 'name'>): number {
   return a.since - b.since || compareText(a.name, b.name);
 }
 

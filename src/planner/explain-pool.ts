@@ -2,6 +2,7 @@
 // Trap: `demand` and its like mean "launched for it" here; a pool that has all it wants says `enough`.
 import type { PoolSize } from '../domain/plan.ts';
 import { type Reason, type ReasonCode, reasonTexts } from '../domain/reason.ts';
+import { SECOND_MS } from '../domain/units.ts';
 import { type Draft, note } from './draft.ts';
 import type { Sizing } from './size.ts';
 
@@ -11,8 +12,17 @@ function place(code: ReasonCode): number {
   return order.get(code) ?? 0;
 }
 
+/** A queue that should be seen and is not: what it called for is held. */
+function noteQueue(draft: Draft, { pool, heldJobs }: Sizing): void {
+  const queue = draft.seen.queue?.pools.get(pool.spec.id);
+  if (queue === undefined || queue.state === 'off' || (queue.state === 'fresh' && heldJobs === 0)) return;
+  const age = queue.at === null ? null : Math.round((draft.now - queue.at) / SECOND_MS);
+  note(pool, 'queue-stale', { held: heldJobs, age_s: age, why: queue.why });
+}
+
 /** What is true of the pool whether or not anything was held back by it. */
-function noteState(draft: Draft, { pool, cut, missing, counts, unbounded, wanted }: Sizing): void {
+function noteState(draft: Draft, sizing: Sizing): void {
+  const { pool, cut, missing, counts, unbounded, wanted } = sizing;
   const { limit } = pool.spec;
   const isBounded = limit > 0 && unbounded > limit && wanted === limit;
   if (isBounded) note(pool, 'limit', { limit, beyond_limit: unbounded - limit });
@@ -21,6 +31,7 @@ function noteState(draft: Draft, { pool, cut, missing, counts, unbounded, wanted
   if (cut > 0) note(pool, 'concurrent', { held_back: cut, concurrent: draft.seen.concurrent });
   const source = draft.seen.instances.get(pool.spec.launch.site.key);
   if (source?.kind !== 'fresh') note(pool, 'stale-instances', { why: source?.why ?? 'not listed' });
+  noteQueue(draft, sizing);
   if (missing === 0 && !isBounded) note(pool, 'enough', { have: counts.supply });
 }
 

@@ -1,12 +1,12 @@
 // Which launches go out: demand before idle, the oldest job first over all pools, within every limit. One action is one
 // RunInstances call for equal machines.
 // Trap: what is held back must say by what; a pool that wants machines and gets none never stays silent.
-import type { Lease } from '../domain/lease.ts';
 import type { CallBudget } from '../domain/observation.ts';
 import type { Reason, ReasonCode } from '../domain/reason.ts';
 import { SECOND_MS } from '../domain/units.ts';
 import { isCounted } from './count-pool.ts';
 import { byAge, type Draft, note, wakeBy } from './draft.ts';
+import type { Need } from './pending-jobs.ts';
 import { batchBound, closingRest, restKeysFor } from './rest.ts';
 import type { Sizing } from './size.ts';
 
@@ -35,13 +35,13 @@ type Fleet = { room: number };
 
 function roomOf(
   draft: Draft,
-  { pool, counts, missing, waiting }: Sizing,
+  { pool, counts, missing, waiting, demand }: Sizing,
 ): { room: number; ends: ReasonCode } {
   if (pool.memory.paused) return { room: 0, ends: 'paused' };
   if (pool.memory.draining) return { room: 0, ends: 'draining-pool' };
   const { limit, maxComing, launch } = pool.spec;
   const keys = restKeysFor(launch.site.key, pool.spec.id, pool.offering);
-  const closed = closingRest(draft.seen.rests, keys, draft.now, waiting > 0);
+  const closed = closingRest(draft.seen.rests, keys, draft.now, waiting + demand > 0);
   if (closed !== null && missing > 0) {
     wakeBy(draft, closed.until);
     note(pool, 'offering-closed', {
@@ -91,15 +91,15 @@ function place(order: Order, fleet: Fleet, kind: Kind): ReasonCode | null {
   return null;
 }
 
-/** The creates that need a machine of their own: the oldest ones get what is ready or coming. */
-function unserved({ counts, demandBy, demand, missing }: Sizing): readonly Lease[] {
+/** The creates and pending jobs that need a machine of their own: creates and the oldest get what is ready or coming. */
+function unserved({ counts, demandBy, demand, missing }: Sizing): readonly Need[] {
   const short = Math.min(missing, Math.max(0, demand - counts.ready - counts.coming));
   return demandBy.slice(demandBy.length - Math.min(short, demandBy.length));
 }
 
 function orderDemand(draft: Draft, orders: readonly Order[], fleet: Fleet): void {
-  const queue = orders.flatMap((order) => unserved(order.sizing).map((lease) => ({ order, lease })));
-  queue.sort((a, b) => byAge(a.lease, b.lease));
+  const queue = orders.flatMap((order) => unserved(order.sizing).map((need) => ({ order, need })));
+  queue.sort((a, b) => byAge(a.need, b.need));
   for (const { order } of queue) holdBack(draft, order, place(order, fleet, 'demand'), 1);
 }
 

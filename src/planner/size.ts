@@ -1,9 +1,11 @@
 // How many machines each pool wants: the formula of design §5 and nothing else. Launching and retiring follow from it.
 // Trap: `concurrent` bounds jobs over all pools of the file (busy and demand), never idle machines.
 import type { Lease } from '../domain/lease.ts';
+import type { Allotment } from '../queue/allot-jobs.ts';
 import { type Counts, countPool } from './count-pool.ts';
 import { byAge, type Draft, type PoolDraft } from './draft.ts';
 import { type IdleView, idleView } from './idle-policy.ts';
+import { type Need, type PendingInput, seesQueue, sharePending } from './pending-jobs.ts';
 import { updateReserve } from './reserve.ts';
 
 export type Sizing = {
@@ -13,14 +15,16 @@ export type Sizing = {
   /** I with the reserve. */
   wantIdle: number;
   waiting: number;
-  /** P: pending jobs that no runner has claimed; 0 until there is a queue source. */
+  /** P: pending jobs of the queue that it may take and that no runner has claimed; 0 without a queue. */
   pending: number;
+  /** Pending jobs of a look that is too old to launch for: what stands for them is kept. */
+  heldJobs: number;
   /** Creates by which the runner fills its own idle. */
   fill: number;
   demand: number;
-  /** The creates behind the demand, oldest first. */
-  demandBy: readonly Lease[];
-  /** Creates beyond what `concurrent` lets run. */
+  /** Creates and pending jobs behind the demand, each oldest first. */
+  demandBy: readonly Need[];
+  /** Creates and pending jobs beyond what `concurrent` lets run. */
   cut: number;
   /** What would be wanted without `limit`. */
   unbounded: number;
@@ -76,9 +80,57 @@ function shareConcurrent(claims: readonly Claim[], room: number): Map<PoolDraft,
   return kept;
 }
 
-/** Moves the reserve of every pool; once a tick, before the sizes. */
+/** Moves the reserve of every pool; once a tick, before the sizes. Who sees the queue needs no guess at bursts. */
 export function updateReserves(draft: Draft): void {
-  for (const pool of draft.pools) updateReserve(draft, pool, idleView(draft, pool, countPool(pool).busy));
+  for (const pool of draft.pools) {
+    const { own, runner } = idleView(draft, pool, countPool(pool).busy);
+    updateReserve(draft, pool, { own, runner: seesQueue(draft, pool) ? 0 : runner });
+  }
+}
+
+/** What is known of a pool before the pending jobs are shared. */
+type Half = Omit<PendingInput, 'runnerIdle'> & {
+  idle: IdleView;
+  waiting: number;
+  fill: number;
+  /** Creates beyond what `concurrent` lets run. */
+  cut: number;
+};
+
+function finish(half: Half, { room, jobs }: { room: number; jobs: Allotment }): Sizing {
+  const { pool, counts, idle, waiting, fill, demandBy: creates } = half;
+  const { limit } = pool.spec;
+  const fresh = jobs.fresh.map((since): Need => ({ since, name: '' }));
+  const pending = fresh.length;
+  const demand = demandOf({ waiting: creates.length + fill, fill, pending, headroom: room });
+  // Nobody can use more reserve than jobs may still start.
+  const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
+  const wantIdle = idle.own + reserve;
+  const { busy, held, supply } = counts;
+  const sum = { busy, held, demand, wantIdle, fill };
+  const isFull = limit > 0 && busy + demand + jobs.held >= limit;
+  const unbounded = wantedOf({ ...sum, limit: 0 }) + (isFull ? jobs.cut : 0);
+  const due = pool.memory.draining ? busy : wantedOf({ ...sum, limit });
+  // What an old look of the queue called for is kept while it stands, and never asked for again.
+  const keep = pool.memory.draining ? 0 : Math.min(supply, due + jobs.held, limit > 0 ? limit : Infinity);
+  const wanted = Math.max(due, keep);
+  return {
+    pool,
+    counts,
+    idle,
+    wantIdle,
+    waiting,
+    pending: jobs.matching,
+    heldJobs: jobs.held,
+    fill,
+    demand,
+    demandBy: [...creates, ...fresh],
+    cut: half.cut + (isFull ? 0 : jobs.cut),
+    unbounded,
+    wanted,
+    missing: Math.max(0, wanted - supply),
+    beyond: Math.max(0, supply - wanted),
+  };
 }
 
 /** Sizes all pools as they stand after the steps so far, in the draft's order. */
@@ -97,21 +149,12 @@ export function sizePools(draft: Draft): Sizing[] {
     return { pool, counts, idle, waiting, fill, leases };
   });
   const shares = shareConcurrent(claims, room);
-  return claims.map(({ leases, ...claim }): Sizing => {
-    const { pool, counts, idle, fill } = claim;
-    const demandBy = shares.get(pool) ?? [];
-    const pending = 0;
-    const demand = demandOf({ waiting: demandBy.length + fill, fill, pending, headroom: room });
-    // Nobody can use more reserve than jobs may still start.
-    const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
-    const wantIdle = idle.own + reserve;
-    const { busy, held, supply } = counts;
-    const sum = { busy, held, demand, wantIdle, fill };
-    const unbounded = wantedOf({ ...sum, limit: 0 });
-    const wanted = pool.memory.draining ? busy : wantedOf({ ...sum, limit: pool.spec.limit });
-    const missing = Math.max(0, wanted - supply);
-    const beyond = Math.max(0, supply - wanted);
-    const cut = leases.length - demandBy.length;
-    return { ...claim, wantIdle, pending, demand, demandBy, cut, unbounded, wanted, missing, beyond };
+  const halves = claims.map(({ leases, ...claim }): Half => {
+    const demandBy = shares.get(claim.pool) ?? [];
+    return { ...claim, demandBy, cut: leases.length - demandBy.length };
   });
+  const creates = halves.reduce((sum, { demandBy }) => sum + demandBy.length, 0);
+  const inputs = halves.map((half) => ({ ...half, runnerIdle: half.idle.runner }));
+  const jobsOf = sharePending(draft, inputs, room - creates);
+  return halves.map((half) => finish(half, { room, jobs: jobsOf(half.pool) }));
 }
