@@ -178,6 +178,14 @@ function createPatience() {
 }
 
 /**
+ * An `rm` of the name came first, or the daemon took the machine back.
+ * @param {string} name
+ * @returns {never}
+ */
+const giveUpRemoved = (name) =>
+  giveUp(`Error creating machine: ${name} was removed while it was created (lease-gone)`);
+
+/**
  * Tells the daemon that the folder is written. null: the lease is ours. Else why to ask for it again: the daemon that
  * comes back knows how the host is by then, and it has to hear of this process's end.
  * @param {string} name
@@ -200,8 +208,7 @@ async function takeFolder(name) {
     fs.renameSync(unfinished, `${machines}/${name}`);
     unfinished = '';
   } catch (error) {
-    if (!fs.existsSync(unfinished))
-      giveUp(`Error creating machine: ${name} was removed while it was created (lease-gone)`);
+    if (!fs.existsSync(unfinished)) giveUpRemoved(name);
     // Under a folder that is not hostler's the lease would stand for good.
     if (!fs.existsSync(`${machines}/${name}/hostler`))
       (await exchange({ socketPath, method: 'DELETE', path: `/v1/leases/${name}` })).close();
@@ -223,6 +230,7 @@ async function lease(order) {
     inStore(() => writeFolder(machines, unfinished, answer.grant.files));
     const why = await commit(name);
     if (why !== null) {
+      if (!fs.existsSync(unfinished)) giveUpRemoved(name);
       answer.close();
       await patience.wait(why);
       continue;
