@@ -131,13 +131,14 @@ function buildReconciler(context: Context): Reconciler {
   const loseHost = (name: string, why: string) => context.lost.lose(name, 'instance-gone', why);
   const paths = () => [...new Set([config.get().settings.machineStoragePath, ...ports.store.stores()])];
   const holderOf = (id: string) => findHolder({ ...ports, hostOf, paths }, id);
-  const deps = { ...ports, config, journal, manager, hostOf, grantReady, loseHost, holderOf, track, stop };
+  const acts = { manager, hostOf, grantReady, loseHost, holderOf, paths, track, stop };
+  const deps = { ...ports, config, journal, ...acts };
   const reconciler = createReconciler(deps);
   late.loop = reconciler.loop;
   return reconciler;
 }
 
-function buildLeases(context: Context, { cleaner, explainer }: Reconciler): Leases {
+function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler): Leases {
   const { ports, config, journal, line, hostOf, stop, late } = context;
   const { store, clock, log, metrics, runnerStore } = ports;
   late.leases = createLeases({
@@ -150,6 +151,7 @@ function buildLeases(context: Context, { cleaner, explainer }: Reconciler): Leas
     line,
     runnerStore,
     startCleaning: (machine) => cleaner.start(machine),
+    isOpen: (machine) => proof.isOpen(machine),
     isStopping: () => stop.aborted,
     nudge: () => late.loop.nudgeForDemand(),
     waitReason: (pool) => waitReason({ store, config, clock, lastPlan: () => explainer.last() }, pool),
@@ -275,11 +277,12 @@ export function assemble(input: AssembleInput): Parts {
     async run(signal) {
       takeUp(store, clock.now());
       await watchers.mailbox.read();
+      const proving = core.proof.run(signal);
       const looks = core.observer.sites().map((site) => core.sightings.sweep(site).catch(() => undefined));
       await Promise.race([Promise.all(looks), clock.sleep(FIRST_LOOK_MS, signal)]);
       core.actor.resume();
       core.cleaner.resume();
-      await Promise.all(watchers.all.map((watcher) => watcher.run(signal)));
+      await Promise.all([proving, ...watchers.all.map((watcher) => watcher.run(signal))]);
       await background.settled();
       await core.cleaner.settled();
     },

@@ -24,6 +24,8 @@ type ObserveDeps = {
   sightings: Sightings;
   resolver: Resolver;
   manager: string;
+  /** A machine that is called ready, but nobody has looked since the start: neither to be ended nor counted on. */
+  isOpen(machine: string): boolean;
 };
 
 /** 90th percentile of the boots seen, or a guess before the first. */
@@ -70,7 +72,10 @@ export function createObserver(deps: ObserveDeps): Observer {
 
   function observe(orphansSeen: ReadonlyMap<string, EpochMs>): Observation {
     const current = config.get();
-    const machines = store.machines().filter((machine) => machine.phase !== 'gone');
+    const machines = store
+      .machines()
+      .filter((machine) => machine.phase !== 'gone')
+      .map((machine) => (deps.isOpen(machine.id) ? { ...machine, cleaning: true } : machine));
     const inUse = knownSites();
     sightings.refresh(inUse, machines);
     resolver.refresh(current.pools);

@@ -3,7 +3,9 @@
 import { HostlerError } from '../domain/error.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { EpochMs } from '../domain/units.ts';
+import type { RunnerStore } from '../ports/runner-store.ts';
 import { type VisitResult, visitHost } from '../provision/visit.ts';
+import { createFreeProof, type FreeProof } from '../service/prove-free.ts';
 import { createRenewals, type Renewals } from '../service/renew-hosts.ts';
 import { type Actor, createActor } from './act.ts';
 import type { ActDeps } from './act-deps.ts';
@@ -22,10 +24,15 @@ export type Reconciler = {
   cleaner: HostCleaner;
   actor: Actor;
   renewals: Renewals;
+  proof: FreeProof;
   nudge(): void;
 };
 
-type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'>;
+type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'> & {
+  runnerStore: RunnerStore;
+  /** Machine stores that may hold folders of ours. */
+  paths(): readonly string[];
+};
 
 /** One SSH visit to a machine that stands; throws when it cannot be made. */
 async function visit(deps: Deps, machine: Machine, disk: boolean, signal: AbortSignal): Promise<VisitResult> {
@@ -43,7 +50,8 @@ export function createReconciler(deps: Deps): Reconciler {
   const owner = () => config.get().settings.owner;
   const sightings = createSightings({ cloud, clock, owner, changed: nudge }, stop);
   const resolver = createResolver({ cloud, clock, changed: nudge }, stop);
-  const observer = createObserver({ ...deps, sightings, resolver });
+  const proof = createFreeProof(deps);
+  const observer = createObserver({ ...deps, sightings, resolver, isOpen: proof.isOpen });
   const explainer = createExplainer({ metrics, journal });
   const renewals = createRenewals({
     ...deps,
@@ -59,5 +67,5 @@ export function createReconciler(deps: Deps): Reconciler {
   const actor = createActor({ ...deps, sightings, resolver, nudge, site: (key) => observer.site(key) });
   const dropGone = (before: EpochMs) => store.dropGone(before);
   const loop = createLoop({ ...deps, observer, actor, explainer, dropGone });
-  return { loop, sightings, observer, explainer, cleaner, actor, renewals, nudge };
+  return { loop, sightings, observer, explainer, cleaner, actor, renewals, proof, nudge };
 }

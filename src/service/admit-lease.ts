@@ -17,6 +17,8 @@ export type AdmitDeps = {
   clock: Clock;
   journal: Journal;
   line: WaitingLine;
+  /** A machine that is called ready, but nobody has looked since the start: not to be handed out yet. */
+  isOpen?(machine: string): boolean;
 };
 
 /** What a create is told while its pool is being drained. */

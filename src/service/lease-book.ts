@@ -39,7 +39,9 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
       const now = clock.now();
       const lease = store.lease(name);
       if (lease === null || lease.state !== 'waiting') return null;
-      const machine = bestOf(store.machines(), lease.pool);
+      const { isOpen = () => false } = deps;
+      const proved = store.machines().filter(({ id, phase }) => phase === 'ready' && !isOpen(id));
+      const machine = bestOf(proved, lease.pool);
       if (machine === null) return null;
       const leased = { ...moveMachine(machine, 'leased', now), lease: name };
       const next: Lease = { ...lease, state: 'granted', machine: machine.id, grantedAt: now };

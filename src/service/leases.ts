@@ -41,6 +41,8 @@ export type LeaseDeps = {
   nudge(): void;
   /** While the daemon stops, connections close without ending leases: the doors come back after the restart. */
   isStopping(): boolean;
+  /** See AdmitDeps. */
+  isOpen?(machine: string): boolean;
   /** What a waiting create is told, e.g. `1 machine is booting`. */
   waitReason(pool: string): string;
 };
