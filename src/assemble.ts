@@ -112,7 +112,12 @@ function createContext(input: AssembleInput): Context {
     line: createWaitingLine(),
     background,
     late,
-    lost: createLostHosts({ ...input.ports, leases: () => late.leases, track: background.track }),
+    lost: createLostHosts({
+      ...input.ports,
+      stop: input.stop,
+      leases: () => late.leases,
+      track: background.track,
+    }),
     hostOf(machine) {
       const tls = store.machineTls(machine.id);
       if (tls === null || machine.address === null) return null;

@@ -1,6 +1,6 @@
 // Lease: one runner's hold on a machine, from `docker-machine create` to the folder's end.
 // Trap: a lease that was committed is the runner's; only the runner's `rm`, a person, or proof that nobody holds it ends it.
-import type { DurationMs, EpochMs } from './units.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from './units.ts';
 
 /** waiting: no machine yet · granted: machine chosen, door not yet done · held: the folder stands, the runner has it. */
 export type LeaseState = 'waiting' | 'granted' | 'held';
@@ -38,6 +38,17 @@ export type Lease = {
 
 /** After `url` the runner starts its first container within seconds; a minute covers a slow image pull's start (helper image first). */
 export const BUSY_GRACE_MS: DurationMs = 60_000;
+
+/**
+ * A runner asks `config` within a tenth of a second of its create, and a "no" then leaves the job waiting for ever; a job
+ * on a dead host fails and is tried again. So no bad word of a host is said so soon after it was handed over.
+ */
+const JUST_HELD_MS: DurationMs = 10 * SECOND_MS;
+
+/** How long no bad word of a lease's host may be said yet; 0 = it may. */
+export function untilBadWord(lease: Lease, now: EpochMs): DurationMs {
+  return Math.max(0, (lease.heldAt ?? now) + JUST_HELD_MS - now);
+}
 
 /**
  * Whether a job uses the machine: from the runner's `url` until its containers came and went, or a later `config`

@@ -39,12 +39,13 @@ export function abandonment(
 ): string | null {
   if (names !== null && !names.has(lease.name)) return 'its folder is gone';
   const pool = config.pool(lease.pool);
-  if (pool === null) return `its section left the configuration (pool ${lease.pool})`;
-  const fits =
-    pool.namePrefixes.length === 0 || pool.namePrefixes.some((prefix) => lease.name.startsWith(prefix));
   const served = config
     .get()
     .pools.some((each) => each.namePrefixes.some((prefix) => lease.name.startsWith(prefix)));
+  // A section that only changed its name goes on to call for its machines.
+  if (pool === null) return served ? null : `its section left the configuration (pool ${lease.pool})`;
+  const fits =
+    pool.namePrefixes.length === 0 || pool.namePrefixes.some((prefix) => lease.name.startsWith(prefix));
   // A name that fitted no section from the first was served by its options; only one that fitted once can stop to fit.
   return fits || served || !lease.name.startsWith('runner-')
     ? null

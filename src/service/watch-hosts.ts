@@ -2,14 +2,14 @@
 // What it learns goes into machine and lease rows and, for leased ones, as a health note into the runner's store, so
 // that the door's `config` answers at once. Looks are spread: each host has its own next time.
 // Trap: a failed look says nothing about jobs; it never frees a host, it only counts towards `unhealthy`.
-import { isBusy, type JobSeen, type Lease } from '../domain/lease.ts';
+import { isBusy, type JobSeen, type Lease, untilBadWord } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { reasonTexts } from '../domain/reason.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import { DEAD_AFTER_PINGS } from '../planner/liveness.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
-import type { RunnerStore } from '../ports/runner-store.ts';
+import type { HealthNote, RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from './current-config.ts';
 
@@ -21,11 +21,6 @@ export const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
 const PING_LIMIT_MS: DurationMs = 3 * SECOND_MS;
 /** A health note is good for two and a half pings, so that one late round does not make the door ping by itself. */
 export const NOTE_GOOD_MS: DurationMs = 25 * SECOND_MS;
-/**
- * A runner asks `config` within a tenth of a second of its create, and a "no" then leaves the job waiting for ever; a job
- * on a dead host fails and is tried again. So a host is not called dead so soon after it was handed over.
- */
-const JUST_HELD_MS: DurationMs = 10 * SECOND_MS;
 /** A round starts at most 10 looks and the next comes 100 ms later while more are due: at most 100 a second in all (design §4). */
 const STARTS_PER_ROUND = 10;
 const BUSY_ROUND_MS: DurationMs = 100;
@@ -58,6 +53,27 @@ function afterLook(lease: Lease, containers: readonly JobContainer[], now: Epoch
   return { ...lease, containers: containers.length, containersAt, lookedAt: lease.lookedAt ?? now, jobs };
 }
 
+/** Why a runner that merely holds this machine should give it back; null = it may use it, or nothing is sure. */
+function whyDead(machine: Machine, lease: Lease, now: EpochMs): string | null {
+  if (isBusy(lease, now)) return null;
+  if (machine.failedPings >= DEAD_AFTER_PINGS) return 'its Docker API does not answer';
+  return machine.ending === 'not-renewed' ? reasonTexts['not-renewed'] : null;
+}
+
+/** What `config` shall know after a look; null = the word that stands is good enough. */
+function wordOn(
+  machine: Machine,
+  lease: Lease,
+  { healthy, now }: { healthy: boolean; now: EpochMs },
+): HealthNote | null {
+  const mayBeBad = untilBadWord(lease, now) === 0;
+  const why = mayBeBad ? whyDead(machine, lease, now) : null;
+  if (why !== null) return { kind: 'dead', why };
+  if (healthy) return { kind: 'ok', until: now + NOTE_GOOD_MS };
+  // Not sure: the door looks by itself, so that no job goes to a host that died under the last one.
+  return mayBeBad ? { kind: 'ok', until: 0 } : null;
+}
+
 /** Looks at all watched hosts until the signal aborts. */
 export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Promise<void> } {
   const { store, docker, clock } = deps;
@@ -76,21 +92,11 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     return next;
   }
 
-  /** Why a runner that merely holds this machine should give it back; null = it may use it, or nothing is sure. */
-  function whyDead(machine: Machine, lease: Lease, now: EpochMs): string | null {
-    if (isBusy(lease, now) || now - (lease.heldAt ?? now) < JUST_HELD_MS) return null;
-    if (machine.failedPings >= DEAD_AFTER_PINGS) return 'its Docker API does not answer';
-    return machine.ending === 'not-renewed' ? reasonTexts['not-renewed'] : null;
-  }
-
   async function note(machine: Machine, healthy: boolean): Promise<void> {
     const lease = machine.lease === null ? null : store.lease(machine.lease);
     if (lease === null || lease.state !== 'held') return;
-    const now = clock.now();
-    const why = whyDead(machine, lease, now);
-    if (why !== null) await deps.runnerStore.putHealth(lease.store, lease.name, { kind: 'dead', why });
-    else if (healthy)
-      await deps.runnerStore.putHealth(lease.store, lease.name, { kind: 'ok', until: now + NOTE_GOOD_MS });
+    const word = wordOn(machine, lease, { healthy, now: clock.now() });
+    if (word !== null) await deps.runnerStore.putHealth(lease.store, lease.name, word);
   }
 
   async function look(machine: Machine, signal: AbortSignal): Promise<void> {
