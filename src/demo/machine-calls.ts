@@ -8,6 +8,9 @@ import { type RunnerPace, usualPace } from '../sim/runner/lifecycle-rules.ts';
 /** What the runner puts in front of every verb. */
 const FIRST_ARGUMENT = '--bugsnag-api-token=no-report';
 
+/** Verbs whose output the runner logs. */
+const logged: ReadonlySet<string> = new Set(['create', 'stop', 'rm']);
+
 /** Bytes of stdout kept; `inspect` prints a few KB. */
 const KEPT_OUTPUT = 64 * 1024;
 
@@ -76,6 +79,9 @@ export function createMachineCalls(options: {
       running.add(child);
       const limitMs = verb === 'stop' ? pace.stopLimitMs : pace.callLimitMs;
       const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
+      const tell = (stream: 'stdout' | 'stderr', text: string): void => {
+        if (logged.has(verb)) listener.line?.({ verb, name, stream, text });
+      };
       let stdout = '';
       let complaint = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -83,13 +89,13 @@ export function createMachineCalls(options: {
       });
       const flushOut = onLines(
         (feed) => child.stdout.on('data', feed),
-        (text) => listener.line?.({ verb, name, stream: 'stdout', text }),
+        (text) => tell('stdout', text),
       );
       const flushErr = onLines(
         (feed) => child.stderr.setEncoding('utf8').on('data', feed),
         (text) => {
           if (text.trim() !== '') complaint = text.trim();
-          listener.line?.({ verb, name, stream: 'stderr', text });
+          tell('stderr', text);
         },
       );
       const end = (code: number | null): void => {
