@@ -1,15 +1,34 @@
 import { defineConfig } from 'vitest/config';
 
+const limits = { testTimeout: 120_000, hookTimeout: 120_000, teardownTimeout: 90_000 };
+
 /** Real Docker hosts in containers behind the emulated cloud: Debian and root only, skipped with one line elsewhere. */
 export default defineConfig({
   test: {
-    name: 'hosts',
-    include: ['test/hosts/**/*.test.ts'],
     globalSetup: ['test/hosts/set-up.ts'],
-    // One file at a time: each boots hosts, and a small machine has few cores.
-    fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 90_000,
+    projects: [
+      {
+        test: {
+          ...limits,
+          name: 'hosts',
+          include: ['test/hosts/*.test.ts'],
+          // One file at a time, and nothing beside: each boots hosts and tells how long that took, on few cores.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...limits,
+          name: 'patience',
+          // Side by side: these wait for timers of half a minute and more.
+          include: ['test/hosts/patience/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 2 },
+          maxWorkers: 3,
+        },
+      },
+    ],
   },
 });

@@ -12,6 +12,7 @@ import { machineName, type Ran } from '../support/live-world.ts';
 import {
   figure,
   fileOfHost,
+  fileOfImage,
   type HostsWorld,
   hostCount,
   READY_BUDGET_S,
@@ -19,6 +20,7 @@ import {
   startHostsWorld,
 } from './hosts-world.ts';
 import { askDocker, jobClient, labelsOf, machineFiles } from './job-client.ts';
+import { type Registry, startRegistry } from './registry.ts';
 
 const socket = inject('dockerSocket');
 const count = hostCount();
@@ -39,6 +41,7 @@ describe.skipIf(socket === null)(`a burst of ${count} creates on an empty pool`,
   const names = Array.from({ length: count }, machineName);
   const folder = mkdtempSync(join(tmpdir(), 'hostler-own-'));
   let world: HostsWorld;
+  let registry: Registry;
   let answers: Ran[] = [];
 
   /** Instance ids by the address of their host. */
@@ -49,13 +52,22 @@ describe.skipIf(socket === null)(`a burst of ${count} creates on an empty pool`,
   beforeAll(async () => {
     const userData = join(folder, 'user-data');
     writeFileSync(userData, OWN_USER_DATA);
+    const tools = await fileOfImage(socket ?? '', '/bin/busybox');
     world = await startHostsWorld(socket ?? '', {
-      options: [`amazonec2-userdata=${userData}`, 'engine-label=team=build'],
+      prepare: async (address) => {
+        registry = await startRegistry(address, tools);
+        const own = [`amazonec2-userdata=${userData}`, 'engine-label=team=build'];
+        return {
+          options: [...own, `engine-insecure-registry=${registry.at}`],
+          own: `[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nprepull = ["${registry.at}/tools:1"]\n`,
+        };
+      },
     });
     answers = await Promise.all(names.map((name) => world.create(name)));
   });
   afterAll(async () => {
     await world.close();
+    await registry.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -165,7 +177,49 @@ describe.skipIf(socket === null)(`a burst of ${count} creates on an empty pool`,
     await expect(askDocker(address, theirs, ping)).rejects.toThrow(/certificate/);
   });
 
-  test('runs a job in a container as the runner makes it, and cleans behind it but keeps images and caches', async () => {
+  test('has pulled the images of prepull on each host before its first job', async () => {
+    expect(registry.pulls.toSorted()).toEqual(names.map(addressOf).toSorted());
+    for (const name of names)
+      expect(await jobClient(world, name).images()).toEqual([`${registry.at}/tools:1`]);
+  });
+
+  test("runs a job's stages in helper and build containers on one volume and network, as the runner does", async () => {
+    const [, second = ''] = names;
+    expect((await world.dockerMachine('url', second)).code).toBe(0);
+    const job = jobClient(world, second);
+    const tar = await fileOfHost(world, instanceAt(addressOf(second)), '/bin/busybox');
+    await job.json({ method: 'POST', path: '/images/create?fromSrc=-&repo=helper&tag=1', tar });
+    const network = 'runner-testtoken-project-7-concurrent-0-job-9';
+    await job.json({
+      method: 'POST',
+      path: '/networks/create',
+      json: { Name: network, Labels: labelsOf('9', 'network') },
+    });
+    const volume = 'runner-testtoken-project-7-concurrent-0-cache';
+    await job.json({
+      method: 'POST',
+      path: '/volumes/create',
+      json: { Name: volume, Labels: labelsOf('9', 'cache') },
+    });
+    const stage = (type: 'predefined' | 'build', script: string) =>
+      job.stage('9', {
+        image: type === 'build' ? `${registry.at}/tools:1` : 'helper:1',
+        type,
+        script,
+        volume,
+        network,
+      });
+    const fetched = await stage('predefined', 'echo fetching; echo source >/builds/file\n');
+    expect(fetched).toEqual({ code: 0, said: 'fetching\n' });
+    const built = await stage(
+      'build',
+      '/busybox cat /builds/file; /busybox hostname -i >/dev/null; exit 3\n',
+    );
+    expect(built).toEqual({ code: 3, said: 'source\n' });
+    expect(await job.containers()).toEqual([]);
+  });
+
+  test('cleans behind a job that left everything standing, but keeps images and caches', async () => {
     const [first = ''] = names;
     const address = addressOf(first);
     expect((await world.dockerMachine('url', first)).stdout.trim()).toBe(`tcp://${address}:2376`);
@@ -197,7 +251,9 @@ describe.skipIf(socket === null)(`a burst of ${count} creates on an empty pool`,
     const next = jobClient(world, again);
     expect(await next.containers()).toEqual([]);
     expect(await next.networks()).not.toContain('job-net');
-    expect(await next.images()).toEqual(['job-image:latest']);
+    expect((await next.images()).toSorted()).toEqual(
+      [`${registry.at}/tools:1`, 'job-image:latest'].toSorted(),
+    );
     expect(await next.volumes()).toEqual(['job-cache']);
   });
 

@@ -3,20 +3,24 @@
 import { connect } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listOf } from '../../src/emulator/docker-hosts/docker-answers.ts';
+import { listOf, madeId } from '../../src/emulator/docker-hosts/docker-answers.ts';
 import { createDockerClient, type DockerClient } from '../../src/emulator/docker-hosts/docker-client.ts';
-import { type DockerHosts, startDockerHosts } from '../../src/emulator/docker-hosts/start-docker-hosts.ts';
+import {
+  DEFAULT_HOST_IMAGE,
+  type DockerHosts,
+  startDockerHosts,
+} from '../../src/emulator/docker-hosts/start-docker-hosts.ts';
 import type { HostOptions } from '../../src/emulator/host-keeper.ts';
 import { type LiveWorld, startWorld, type WorldOptions } from '../support/live-world.ts';
 
 /** Seconds after its boot until a host is ready for a job: what is aimed at, printed beside what was seen. */
 export const READY_BUDGET_S = 2.5;
 
-/** Hosts at once: HOSTLER_TEST_HOSTS, else 8 where there are cores and memory for it, else 4. */
+/** Hosts at once: HOSTLER_TEST_HOSTS, else 8 where there is memory for it (some 150 MB each), else 4. */
 export function hostCount(): number {
   const given = Number(process.env['HOSTLER_TEST_HOSTS'] ?? '');
   if (Number.isInteger(given) && given >= 1 && given <= 64) return given;
-  return availableParallelism() >= 4 && totalmem() >= 8 * 2 ** 30 ? 8 : 4;
+  return availableParallelism() >= 2 && totalmem() >= 4 * 2 ** 30 ? 8 : 4;
 }
 
 /** One line of figures among vitest's own. */
@@ -51,17 +55,34 @@ export type HostsWorld = LiveWorld & {
   /** Milliseconds since 1970 by instance: the container started, its sshd greeted. */
   started: Map<string, number>;
   greeted: Map<string, number>;
+  /** Address of an instance's host, '' when it has none any more. */
+  addressOf(instance: string | null): string;
+  /** One of the emulator's own calls; throws for all but 200. */
+  control(path: string): Promise<unknown>;
   /** Containers, volumes and networks that an emulator made and that are still in this Docker. */
   leftInDocker(): Promise<string[]>;
 };
 
-/** `change` sees what a host is started with and may alter it. */
-export async function startHostsWorld(
-  socket: string,
-  options: WorldOptions & { change?: (host: HostOptions) => HostOptions } = {},
-): Promise<HostsWorld> {
-  const { change = (host) => host } = options;
-  const hosts: DockerHosts = await startDockerHosts({ env: { DOCKER_HOST: `unix://${socket}` } });
+export type HostsWorldOptions = WorldOptions & {
+  /** Sees what a host is started with and may alter it. */
+  change?: (host: HostOptions) => HostOptions;
+  /** Size of a disk of its own for each host's Docker. */
+  diskMb?: number;
+  /** Told the address that this machine has in the hosts' network, before anything starts there. */
+  prepare?: (address: string) => Promise<WorldOptions>;
+};
+
+/** This machine's own address in the network of these hosts: their gateway, the first of the subnet. */
+function gatewayOf(hosts: DockerHosts): string {
+  const first = hosts.addresses.take() ?? '';
+  hosts.addresses.give(first);
+  return first.replace(/\d+$/, (last) => String(Number(last) - 1));
+}
+
+export async function startHostsWorld(socket: string, options: HostsWorldOptions = {}): Promise<HostsWorld> {
+  const { change = (host) => host, diskMb = null, prepare = async () => ({}) } = options;
+  const hosts: DockerHosts = await startDockerHosts({ env: { DOCKER_HOST: `unix://${socket}` }, diskMb });
+  const more = await prepare(gatewayOf(hosts));
   const started = new Map<string, number>();
   const greeted = new Map<string, number>();
   const closed = new AbortController();
@@ -75,6 +96,7 @@ export async function startHostsWorld(
   };
   const world = await startWorld({
     ...options,
+    ...more,
     emulator: {
       sshPort: 22,
       bootMs: 100,
@@ -94,6 +116,13 @@ export async function startHostsWorld(
     docker,
     started,
     greeted,
+    addressOf: (instance) => world.emulator.world.find(instance ?? '')?.instance.address ?? '',
+    control: async (path) => {
+      const answer = await fetch(`${world.emulator.endpoint}/_emulator/${path}`, { method: 'POST' });
+      const said: unknown = await answer.json();
+      if (answer.status !== 200) throw new Error(`${path}: ${JSON.stringify(said)}`);
+      return said;
+    },
     leftInDocker: () => leftInDocker(docker),
     close: async () => {
       closed.abort();
@@ -131,5 +160,16 @@ export async function fileOfHost(world: HostsWorld, instance: string, path: stri
     path: `/containers/${found[0]?.id ?? ''}/archive?path=${encodeURIComponent(path)}`,
   });
   if (status !== 200) throw new Error(`${path} of ${instance}: ${status}`);
+  return body;
+}
+
+/** A tar of one file of the host image, without a host. */
+export async function fileOfImage(socket: string, path: string): Promise<Buffer> {
+  const docker = createDockerClient(socket);
+  const json = { Image: DEFAULT_HOST_IMAGE, Cmd: ['/bin/true'] };
+  const id = madeId(await docker.json({ method: 'POST', path: '/containers/create', json }));
+  const file = `/containers/${id}/archive?path=${encodeURIComponent(path)}`;
+  const { body } = await docker.call({ method: 'GET', path: file });
+  await docker.json({ method: 'DELETE', path: `/containers/${id}` });
   return body;
 }

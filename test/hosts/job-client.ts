@@ -1,6 +1,6 @@
 // What gitlab-runner does on a host, over the host's own Docker API with the store folder's certificates: containers,
 // networks and volumes with its labels, on an image that needs no registry.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { LiveWorld } from '../support/live-world.ts';
@@ -18,10 +18,12 @@ export function machineFiles(
   const folder = join(world.store, 'machines', name);
   const read = (file: string) => readFileSync(join(folder, file), 'utf8');
   const { Driver } = JSON.parse(read('config.json')) as { Driver: { IPAddress: string } };
+  const pins = join(folder, 'known_hosts');
   return {
     address: Driver.IPAddress,
     tls: { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') },
-    pins: read('known_hosts'),
+    // A folder of another docker-machine has none.
+    pins: existsSync(pins) ? readFileSync(pins, 'utf8') : '',
   };
 }
 
@@ -62,16 +64,75 @@ export type JobClient = {
   images(): Promise<string[]>;
   networks(): Promise<string[]>;
   volumes(): Promise<string[]>;
+  /** One stage of a job: its script goes to a shell in a container of its own; what it said, and its exit code. */
+  stage(
+    job: string,
+    options: { image: string; script: string; type: 'predefined' | 'build'; volume: string; network: string },
+  ): Promise<{ code: number; said: string }>;
   /** Makes a container with a job's labels and starts it. */
-  run(job: string, options: { command: string[]; network?: string; cache?: string }): Promise<string>;
+  run(
+    job: string,
+    options: { command: string[]; network?: string; cache?: string; image?: string },
+  ): Promise<string>;
 };
 
-export const labelsOf = (job: string): Record<string, string> => ({
+export const labelsOf = (job: string, type = 'build'): Record<string, string> => ({
   'com.gitlab.gitlab-runner.job.id': job,
   'com.gitlab.gitlab-runner.job.url': `https://gitlab.example.com/group/project/-/jobs/${job}`,
   'com.gitlab.gitlab-runner.managed': 'true',
-  'com.gitlab.gitlab-runner.type': 'build',
+  'com.gitlab.gitlab-runner.project.id': '7',
+  'com.gitlab.gitlab-runner.runner.id': 'testtoken',
+  'com.gitlab.gitlab-runner.type': type,
 });
+
+/** Docker puts eight bytes before each piece of output: which stream, three zeros, how long. */
+function spoken(framed: Buffer): string {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at + 8 <= framed.length; ) {
+    const end = at + 8 + framed.readUInt32BE(at + 4);
+    pieces.push(framed.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+/** Sends a script to a container's shell and reads what it says, as the runner does: attached before it starts. */
+function talk(
+  address: string,
+  tls: Identity,
+  container: string,
+  script: string,
+): Promise<() => Promise<string>> {
+  const { ca, cert, key } = tls;
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      host: address,
+      port: 2376,
+      method: 'POST',
+      path: `/containers/${container}/attach?stream=1&stdin=1&stdout=1&stderr=1`,
+      ca,
+      cert: cert ?? '',
+      key: key ?? '',
+      headers: { connection: 'Upgrade', upgrade: 'tcp' },
+      agent: false,
+    });
+    sent.on('error', reject);
+    sent.on('response', (answer) => reject(new Error(`attach: ${answer.statusCode}`)));
+    sent.on('upgrade', (_answer, socket, head) => {
+      const chunks: Buffer[] = [head];
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      const said = new Promise<string>((done) => {
+        socket.on('close', () => done(spoken(Buffer.concat(chunks))));
+        socket.on('error', () => undefined);
+      });
+      resolve(() => {
+        socket.end(script);
+        return said;
+      });
+    });
+    sent.end();
+  });
+}
 
 /** A client for the machine of that name. */
 export function jobClient(world: LiveWorld, name: string): JobClient {
@@ -82,6 +143,11 @@ export function jobClient(world: LiveWorld, name: string): JobClient {
       throw new Error(`${call.method} ${call.path}: ${status} ${body.toString()}`);
     return body.length === 0 || call.tar !== undefined ? null : (JSON.parse(body.toString()) as unknown);
   };
+  const make = async (called: string, body: object): Promise<string> => {
+    const path = `/containers/create?name=${called}`;
+    return ((await json({ method: 'POST', path, json: body })) as { Id: string }).Id;
+  };
+  let stages = 0;
   const get = async <T>(path: string) => (await json({ method: 'GET', path })) as T;
   return {
     json,
@@ -92,22 +158,40 @@ export function jobClient(world: LiveWorld, name: string): JobClient {
     networks: async () => (await get<{ Name: string }[]>('/networks')).map(({ Name }) => Name),
     volumes: async () =>
       ((await get<{ Volumes: { Name: string }[] | null }>('/volumes')).Volumes ?? []).map(({ Name }) => Name),
-    async run(job, { command, network, cache }) {
-      const made = (await json({
-        method: 'POST',
-        path: `/containers/create?name=job-${job}`,
-        json: {
-          Image: 'job-image',
-          Cmd: command,
-          Labels: labelsOf(job),
-          HostConfig: {
-            ...(network === undefined ? {} : { NetworkMode: network }),
-            ...(cache === undefined ? {} : { Binds: [`${cache}:/cache`] }),
-          },
+    async stage(job, { image, script, type, volume, network }) {
+      stages += 1;
+      const id = await make(`runner-testtoken-project-7-concurrent-0-job-${job}-${type}-${stages}`, {
+        Image: image,
+        Cmd: ['/busybox', 'sh'],
+        OpenStdin: true,
+        StdinOnce: true,
+        AttachStdin: true,
+        AttachStdout: true,
+        AttachStderr: true,
+        Labels: labelsOf(job, type),
+        HostConfig: { Binds: [`${volume}:/builds`], NetworkMode: network },
+      });
+      const speak = await talk(address, tls, id, script);
+      await json({ method: 'POST', path: `/containers/${id}/start` });
+      const said = await speak();
+      const ended = (await json({ method: 'POST', path: `/containers/${id}/wait` })) as {
+        StatusCode: number;
+      };
+      await json({ method: 'DELETE', path: `/containers/${id}?force=1&v=1` });
+      return { code: ended.StatusCode, said };
+    },
+    async run(job, { command, network, cache, image = 'job-image' }) {
+      const id = await make(`job-${job}`, {
+        Image: image,
+        Cmd: command,
+        Labels: labelsOf(job),
+        HostConfig: {
+          ...(network === undefined ? {} : { NetworkMode: network }),
+          ...(cache === undefined ? {} : { Binds: [`${cache}:/cache`] }),
         },
-      })) as { Id: string };
-      await json({ method: 'POST', path: `/containers/${made.Id}/start` });
-      return made.Id;
+      });
+      await json({ method: 'POST', path: `/containers/${id}/start` });
+      return id;
     },
   };
 }

@@ -50,7 +50,7 @@ systemctl kill -s KILL --kill-who=main docker.service`,
     'power-off': 'systemctl poweroff --no-block >/dev/null 2>&1',
     ...(host.ownDisk
       ? {
-          'disk-full': `free=$(df -P --output=avail -k /var/lib/docker 2>/dev/null | tail -n 1)
+          'disk-full': `free=$(df -P -k /var/lib/docker | { read -r line; read -r device size used free line; echo "$free"; })
 fallocate -l "$((free * 99 / 100))K" /var/lib/docker/hostler-full`,
         }
       : {}),

@@ -1,9 +1,9 @@
 // Something that answers at a host's address with another SSH host key than the one that was launched with.
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { createKeys } from '../../src/adapters/keys/keys.ts';
-import { createClock } from '../../src/adapters/system/clock.ts';
-import { machineName } from '../support/live-world.ts';
-import { type HostsWorld, startHostsWorld } from './hosts-world.ts';
+import { createKeys } from '../../../src/adapters/keys/keys.ts';
+import { createClock } from '../../../src/adapters/system/clock.ts';
+import { machineName } from '../../support/live-world.ts';
+import { type HostsWorld, startHostsWorld } from '../hosts-world.ts';
 
 const socket = inject('dockerSocket');
 
