@@ -11,7 +11,7 @@ export type BoxOptions = {
   cores: number;
   /** Processor time until a job's script runs, in milliseconds: three containers, one core at a time. */
   startMs: number;
-  /** Share by which it varies up and down, from 0 to 1. */
+  /** Share by which it varies up and down, evenly, from 0 to 1. */
   spread: number;
 };
 
@@ -28,7 +28,12 @@ type Task = { left: number; started: () => void };
 /** An idle machine. */
 export function createBox(options: BoxOptions): Box {
   const { timeline, cores, startMs, spread } = options;
-  const random = createSeeded(options.seed);
+  // Steps of the golden ratio fill the range evenly however many jobs there are; the seed says where they begin.
+  let place = createSeeded(options.seed).float();
+  const draw = (): number => {
+    place = (place + 0.618_033_988_749_895) % 1;
+    return place;
+  };
   const tasks = new Set<Task>();
   let since = timeline.now();
   let off = (): void => undefined;
@@ -58,7 +63,7 @@ export function createBox(options: BoxOptions): Box {
   return {
     start(started) {
       count();
-      const task = { left: startMs * (1 + spread * (2 * random.float() - 1)), started };
+      const task = { left: startMs * (1 + spread * (2 * draw() - 1)), started };
       tasks.add(task);
       plan();
       return () => {
