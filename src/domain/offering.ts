@@ -64,8 +64,14 @@ export function wayFor(asked: 'auto' | LaunchWay, places: number, hasTemplate: b
   return places > 1 || hasTemplate ? 'fleet' : 'run-instances';
 }
 
+const quotaClasses = ['standard', 'dl', 'f', 'g', 'hpc', 'inf', 'high-memory', 'p', 'trn', 'x'] as const;
+
 /** Families that share a vCPU quota. */
-export type QuotaClass = 'standard' | 'dl' | 'f' | 'g' | 'hpc' | 'inf' | 'high-memory' | 'p' | 'trn' | 'x';
+export type QuotaClass = (typeof quotaClasses)[number];
+
+export function isQuotaClass(name: unknown): name is QuotaClass {
+  return quotaClasses.some((known) => known === name);
+}
 
 /** One of EC2's vCPU quotas: its id in Service Quotas, its name there, and its value where EC2 told it. */
 export type Quota = { class: QuotaClass; market: Market; id: string; name: string; vcpus: number | null };

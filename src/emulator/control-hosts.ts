@@ -44,3 +44,12 @@ export function reclaim({ world }: ControlParts, query: URLSearchParams): Contro
     body: { instance: found.id, reclaim_at: new Date(found.reclaimAt ?? 0).toISOString() },
   };
 }
+
+/** `POST /_emulator/rebalance?instance=ID`: EC2 advises to move on from a spot instance. */
+export function advise({ world }: ControlParts, query: URLSearchParams): ControlAnswer {
+  const found = instanceOf(world, query.get('instance') ?? '');
+  if ('status' in found) return found;
+  const told = world.find(found.id)?.region.unaskedEnds.advise(found) === true;
+  if (!told) return refused(409, `${found.id} is no running spot instance`);
+  return { status: 200, body: { instance: found.id } };
+}

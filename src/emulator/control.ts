@@ -1,12 +1,13 @@
 // The emulator's own paths below /_emulator/: what was called, what runs, and switches for failures and capacity. For
 // tests and people at a terminal; nothing of it exists in EC2.
 import { messageOf } from '../domain/error.ts';
+import { isQuotaClass } from '../domain/offering.ts';
 import type { SimInstance } from '../sim/instance.ts';
 import { placeSubnet } from '../sim/networks.ts';
 import type { SpotRequest } from '../sim/spot-requests.ts';
 import type { World } from '../sim/world.ts';
 import { type ControlAnswer, type ControlParts, refused } from './control-answer.ts';
-import { reclaim, setHostFault } from './control-hosts.ts';
+import { advise, reclaim, setHostFault } from './control-hosts.ts';
 
 const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
@@ -117,7 +118,31 @@ function setSubnet(world: World, body: Record<string, unknown>): ControlAnswer {
   return { status: 200, body: { id, vpc, zone } };
 }
 
+function setQuota(world: World, body: Record<string, unknown>): ControlAnswer {
+  const { market, vcpus, class: name = 'standard' } = body;
+  const fits = vcpus === null || (typeof vcpus === 'number' && Number.isInteger(vcpus) && vcpus >= 0);
+  if ((market !== 'spot' && market !== 'on-demand') || !isQuotaClass(name) || !fits) {
+    return refused(
+      400,
+      'expected {"market": "spot" or "on-demand", "vcpus": whole number or null for none, "class": "standard" or another class}',
+    );
+  }
+  world.quotas.set({ market, class: name }, vcpus);
+  return { status: 200, body: { market, class: name, vcpus } };
+}
+
+function setOffering(world: World, body: Record<string, unknown>): ControlAnswer {
+  const { type, zone, offered } = body;
+  if (typeof type !== 'string' || typeof zone !== 'string' || typeof offered !== 'boolean') {
+    return refused(400, 'expected {"type": text, "zone": text, "offered": true or false}');
+  }
+  world.offerings.set({ type, zone }, offered);
+  return { status: 200, body: { type, zone, offered } };
+}
+
 const switches = new Map([
+  ['quota', setQuota],
+  ['offering', setOffering],
   ['subnet', setSubnet],
   ['fail', setFault],
   ['capacity', setCapacity],
@@ -128,6 +153,7 @@ const switches = new Map([
 const aboutOne = new Map([
   ['host-fault', setHostFault],
   ['reclaim', async (parts: ControlParts, query: URLSearchParams) => reclaim(parts, query)],
+  ['rebalance', async (parts: ControlParts, query: URLSearchParams) => advise(parts, query)],
 ]);
 
 /** Answers a request to a path below /_emulator/. */
@@ -140,6 +166,7 @@ export async function answerControl(
   if (request.method === 'GET') {
     if (name === 'calls') return { status: 200, body: dispatch.ec2Calls() };
     if (name === 'ssm-calls') return { status: 200, body: dispatch.ssmCalls() };
+    if (name === 'sqs-calls') return { status: 200, body: dispatch.sqsCalls() };
     if (name === 'instances') return { status: 200, body: world.instances().map(instanceJson) };
     if (name === 'spot-requests') return { status: 200, body: world.spotRequests().map(spotRequestJson) };
   }
@@ -152,6 +179,6 @@ export async function answerControl(
   }
   return refused(
     404,
-    'try GET /_emulator/instances, calls, ssm-calls or spot-requests, POST /_emulator/fail, capacity, price, subnet, host-fault or reclaim',
+    'try GET /_emulator/instances, calls, ssm-calls, sqs-calls or spot-requests, POST /_emulator/fail, capacity, quota, offering, price, subnet, host-fault, reclaim or rebalance',
   );
 }

@@ -8,7 +8,9 @@ import type { World } from '../sim/world.ts';
 import { type Caller, callerOf, unsigned } from './caller.ts';
 import { ec2Actions } from './ec2-actions.ts';
 import { isNarrowed } from './ec2-requests.ts';
+import type { EventQueues } from './event-queues.ts';
 import { parseQuery, type QueryParams } from './query-params.ts';
+import { answerSqs, SqsError } from './sqs-actions.ts';
 import { answerSsm, SsmError } from './ssm-actions.ts';
 import { answerXml, errorXml } from './xml.ts';
 
@@ -31,6 +33,7 @@ export type DispatchParts = {
   accessKey: string | null;
   /** Makes sure that so many addresses are free for new instances. */
   prepareAddresses: (count: number) => Promise<void>;
+  queues: EventQueues;
   /** A bug of the emulator itself, one line. */
   onTrouble: (line: string) => void;
 };
@@ -40,12 +43,14 @@ export type Dispatch = {
   /** Calls so far by action, refused ones included. */
   ec2Calls: () => Readonly<Record<string, number>>;
   ssmCalls: () => Readonly<Record<string, number>>;
+  sqsCalls: () => Readonly<Record<string, number>>;
 };
 
 type ServiceCall = { caller: Caller; body: string; requestId: string };
 
 const XML = 'text/xml;charset=UTF-8';
 const JSON_TYPE = 'application/x-amz-json-1.1';
+const SQS_TYPE = 'application/x-amz-json-1.0';
 
 const stranger = (parts: DispatchParts, caller: Caller): boolean =>
   parts.accessKey !== null && caller.accessKey !== parts.accessKey;
@@ -63,6 +68,9 @@ function ec2Action(action: string, count: (action: string) => void) {
 /** How many machines a call may bring, or null when it brings none. */
 function machinesOf(action: string, params: QueryParams): number | null {
   if (action === 'RunInstances') return params.number('MaxCount') ?? 1;
+  if (action === 'CreateFleet') {
+    return params.struct('TargetCapacitySpecification')?.number('TotalTargetCapacity') ?? 1;
+  }
   return action === 'RequestSpotInstances' ? (params.number('InstanceCount') ?? 1) : null;
 }
 
@@ -152,9 +160,35 @@ function answerSsmCall(
   }
 }
 
+async function answerSqsCall(
+  parts: DispatchParts,
+  action: string,
+  { caller, body, requestId }: ServiceCall,
+): Promise<HttpAnswer> {
+  const say = (status: number, answer: unknown): HttpAnswer => ({
+    kind: 'answer',
+    status,
+    type: SQS_TYPE,
+    requestId,
+    body: JSON.stringify(answer),
+  });
+  try {
+    if (stranger(parts, caller)) throw new SqsError('InvalidClientTokenId', 'The access key is not valid.');
+    parts.world.faults.strike(action, 'own');
+    return say(200, await answerSqs(parts.queues, action, body));
+  } catch (error) {
+    if (error instanceof SqsError || error instanceof Ec2Error) {
+      return say(400, { __type: `com.amazonaws.sqs#${error.code}`, message: error.message });
+    }
+    parts.onTrouble(`SQS failed inside the emulator: ${String(error)}`);
+    return say(500, { __type: 'InternalError', message: 'An internal error has occurred' });
+  }
+}
+
 export function createDispatch(parts: DispatchParts): Dispatch {
   const ec2Calls = new Map<string, number>();
   const ssmCalls = new Map<string, number>();
+  const sqsCalls = new Map<string, number>();
   const countIn = (calls: Map<string, number>) => (action: string) => {
     calls.set(action, (calls.get(action) ?? 0) + 1);
   };
@@ -166,6 +200,11 @@ export function createDispatch(parts: DispatchParts): Dispatch {
         body: call.body,
         requestId: randomUUID(),
       };
+      const queued = /^AmazonSQS\.([A-Za-z]{1,60})$/.exec(call.target ?? '')?.[1];
+      if (queued !== undefined) {
+        countIn(sqsCalls)(queued);
+        return answerSqsCall(parts, queued, service);
+      }
       const target = /^AmazonSSM\.([A-Za-z]{1,60})$/.exec(call.target ?? '')?.[1];
       if (target === undefined) return answerEc2(parts, service, countIn(ec2Calls));
       countIn(ssmCalls)(target);
@@ -173,5 +212,6 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     },
     ec2Calls: () => Object.fromEntries(ec2Calls),
     ssmCalls: () => Object.fromEntries(ssmCalls),
+    sqsCalls: () => Object.fromEntries(sqsCalls),
   };
 }

@@ -3,14 +3,16 @@
 
 import { describeSubnets, describeVpcs } from '../sim/describe-networks.ts';
 import { refuse } from '../sim/ec2-error.ts';
-import { instanceType, listedTypes } from '../sim/instance-types.ts';
 import { authorizeIngress, createGroup, describeGroups } from '../sim/security-groups.ts';
+import { catalogueActions } from './catalogue-actions.ts';
 import { type Ec2Action, paged, required, tagsFor } from './ec2-action.ts';
-import { groupXml, imageXml, ruleXml, subnetXml, typeXml, vpcXml } from './ec2-answers.ts';
+import { groupXml, imageXml, ruleXml, subnetXml, vpcXml } from './ec2-answers.ts';
 import { readDescribe, readRules } from './ec2-requests.ts';
+import { fleetActions } from './fleet-actions.ts';
 import { instanceActions } from './instance-actions.ts';
 import { keyPairActions } from './key-pair-actions.ts';
 import { spotActions } from './spot-actions.ts';
+import { templateActions } from './template-actions.ts';
 
 const accountAttributes: Ec2Action = (region, params) => {
   const values = new Map([
@@ -52,21 +54,6 @@ const regions: Ec2Action = (_region, params) => {
   };
 };
 
-const instanceTypes: Ec2Action = (_region, params) => {
-  const names = params.list('InstanceType');
-  return {
-    instanceTypeSet: (names.length > 0 ? names : listedTypes).map((name) =>
-      typeXml(
-        instanceType(name) ??
-          refuse(
-            'InvalidInstanceType',
-            `The following supplied instance types do not exist: [${name.slice(0, 60)}]`,
-          ),
-      ),
-    ),
-  };
-};
-
 const createSecurityGroup: Ec2Action = (region, params) => {
   const group = createGroup(region.groups, region.networks, {
     name: params.text('GroupName') ?? '',
@@ -92,9 +79,11 @@ const actions: Readonly<Record<string, Ec2Action>> = {
   ...instanceActions,
   ...keyPairActions,
   ...spotActions,
+  ...fleetActions,
+  ...templateActions,
+  ...catalogueActions,
   DescribeAccountAttributes: accountAttributes,
   DescribeRegions: regions,
-  DescribeInstanceTypes: instanceTypes,
   CreateSecurityGroup: createSecurityGroup,
   AuthorizeSecurityGroupIngress: authorize,
   DescribeSecurityGroups: (region, params) =>

@@ -209,11 +209,13 @@ export const imageXml = (image: Image): XmlValue => ({
 
 export const typeXml = (type: InstanceType): XmlValue => ({
   instanceType: type.name,
-  currentGeneration: true,
+  currentGeneration: type.isCurrent,
   supportedUsageClasses: ['on-demand', 'spot'],
-  bareMetal: type.name.endsWith('.metal'),
+  bareMetal: type.isMetal,
   hypervisor: 'nitro',
   processorInfo: { supportedArchitectures: [type.architecture] },
   vCpuInfo: { defaultVCpus: type.vcpus },
   memoryInfo: { sizeInMiB: type.memoryMib },
+  burstablePerformanceSupported: type.isBurstable,
+  gpuInfo: type.gpus === 0 ? null : { gpus: [{ count: type.gpus }] },
 });

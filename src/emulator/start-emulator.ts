@@ -2,6 +2,7 @@
 // Listens on loopback only. Trap: close() ends all hosts, jobs on them included.
 import { createServer } from 'node:http';
 import { HostlerError } from '../domain/error.ts';
+import type { QuotaClass } from '../domain/offering.ts';
 import type { FaultRule } from '../sim/faults.ts';
 import type { SimInstance } from '../sim/instance.ts';
 import type { Timing } from '../sim/lives.ts';
@@ -9,11 +10,15 @@ import type { Market } from '../sim/run-request.ts';
 import { createWorld, type World } from '../sim/world.ts';
 import { type AddressBlocks, createAddressBlocks } from './address-blocks.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
+import { createEventQueues } from './event-queues.ts';
 import { createHostKeeper, type StartHost } from './host-keeper.ts';
 import { listen, requestListener } from './http-door.ts';
 import { createRealTimeline } from './real-timeline.ts';
 
 export type CapacityRule = { type: string; zone: string; market: Market | null; count: number };
+
+/** A vCPU quota of the account, e.g. 32 for spot machines of the standard classes. */
+export type QuotaRule = { market: Market; class: QuotaClass; vcpus: number };
 
 export type EmulatorOptions = {
   /** 0 (default) = a free one. */
@@ -29,6 +34,7 @@ export type EmulatorOptions = {
   /** The only access key that is let in; null (default) = any. */
   accessKey?: string | null;
   capacity?: readonly CapacityRule[];
+  quotas?: readonly QuotaRule[];
   faults?: readonly FaultRule[];
   /** Ids and names that nobody made do not exist; default false. */
   strict?: boolean;
@@ -50,6 +56,9 @@ export type Emulator = {
   world: World;
   /** EC2 calls so far by action. */
   calls: Dispatch['ec2Calls'];
+  /** The same of SSM and of SQS. */
+  ssmCalls: Dispatch['ssmCalls'];
+  sqsCalls: Dispatch['sqsCalls'];
   close(): Promise<void>;
 };
 
@@ -89,6 +98,7 @@ const defaults = {
   unseenMs: DEFAULT_UNSEEN_MS,
   accessKey: null,
   capacity: [],
+  quotas: [],
   faults: [],
   strict: false,
   seed: 1,
@@ -126,7 +136,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     },
   });
   const prepareAddresses = (count: number): Promise<void> => addresses.prepare(count);
-  const dispatch = createDispatch({ world, accessKey, prepareAddresses, onTrouble });
+  const queues = createEventQueues(world, timeline);
+  const dispatch = createDispatch({ world, accessKey, prepareAddresses, queues, onTrouble });
 
   const close = async (): Promise<void> => {
     timeline.close();
@@ -141,6 +152,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   try {
     for (const rule of settings.faults) world.faults.set(rule);
     for (const { count, ...place } of settings.capacity) world.capacity.set(place, count);
+    for (const { vcpus, ...quota } of settings.quotas) world.quotas.set(quota, vcpus);
     await addresses.prepare(1);
   } catch (error) {
     await close();
@@ -148,5 +160,6 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
   server.on('request', requestListener({ world, dispatch, afflict: keeper.afflict }, onTrouble));
   const endpoint = `http://127.0.0.1:${port}`;
-  return { endpoint, port, sshPort, dockerPort, world, calls: dispatch.ec2Calls, close };
+  const { ec2Calls: calls, ssmCalls, sqsCalls } = dispatch;
+  return { endpoint, port, sshPort, dockerPort, world, calls, ssmCalls, sqsCalls, close };
 }

@@ -10,7 +10,15 @@ export type InstanceType = {
   architecture: 'x86_64' | 'arm64';
   /** On demand, USD an hour. */
   hourlyUsd: number;
+  isCurrent: boolean;
+  isBurstable: boolean;
+  isMetal: boolean;
+  gpus: number;
 };
+
+/** Generations before these are earlier ones; all of the t class still count as current. */
+const CURRENT_FROM = 5;
+const CURRENT_GPU_FROM = 3;
 
 /** Class letters → GiB of memory a vCPU and USD a vCPU-hour. */
 const classes: Readonly<Record<string, { gib: number; usd: number }>> = {
@@ -60,29 +68,30 @@ export function instanceType(name: string): InstanceType | null {
     vcpus,
     memoryMib: Math.round(vcpus * kind.gib * part * 1024),
     architecture,
+    isCurrent:
+      letters === 't' || Number(generation) >= (/^[gp]/.test(letters) ? CURRENT_GPU_FROM : CURRENT_FROM),
+    isBurstable: letters === 't',
+    isMetal: size === 'metal',
+    gpus: /^[gp]/.test(letters) ? 1 : 0,
     hourlyUsd: Number((vcpus * kind.usd * part * (architecture === 'arm64' ? 0.8 : 1)).toFixed(4)),
   };
 }
 
-/** Types that DescribeInstanceTypes lists when asked for none by name. */
-export const listedTypes: readonly string[] = [
-  't2.micro',
-  't3.medium',
-  't3.large',
-  't4g.large',
-  'm4.2xlarge',
-  'm5.large',
-  'm5.xlarge',
-  'm5.2xlarge',
-  'm6i.large',
-  'm6g.large',
-  'm7i.large',
-  'm7g.large',
-  'c5.large',
-  'c5.xlarge',
-  'c6i.large',
-  'r5.large',
+/** Families whose types DescribeInstanceTypes lists, with the sizes they are listed in. */
+const listed: readonly (readonly [families: string, sizes: string])[] = [
+  ['t2 t3 t3a t4g', 'micro small medium large xlarge 2xlarge'],
+  ['m4 c4 r4', 'large xlarge 2xlarge 4xlarge'],
+  ['m5 m5a m6i m6a m6g m7i m7a m7g', 'large xlarge 2xlarge 4xlarge 8xlarge'],
+  ['c5 c5a c6i c6a c6g c7i c7a c7g', 'large xlarge 2xlarge 4xlarge 8xlarge'],
+  ['r5 r5a r6i r6a r6g r7i r7g', 'large xlarge 2xlarge 4xlarge 8xlarge'],
+  ['m5 c5', 'metal'],
+  ['g4dn g5 p3', 'xlarge 2xlarge'],
 ];
+
+/** Types that DescribeInstanceTypes lists when asked for none by name. */
+export const listedTypes: readonly string[] = listed.flatMap(([families, some]) =>
+  families.split(' ').flatMap((family) => some.split(' ').map((size) => `${family}.${size}`)),
+);
 
 /** Spot price now, USD an hour: 26 to 44 % of the on-demand price, fixed by type and zone. */
 export function spotPriceOf(type: InstanceType, zone: string): number {

@@ -28,6 +28,8 @@ export type LifeEvents = {
   hostDown(instance: SimInstance): void;
   /** Stopped: its capacity is free, its private address still its own. */
   stopped(instance: SimInstance): void;
+  /** Its state is another one now. */
+  changed?(instance: SimInstance): void;
   /** Terminated: address, capacity and spot request are free. */
   ended(instance: SimInstance): void;
 };
@@ -68,6 +70,7 @@ export function createLives(
   const terminated = (instance: SimInstance): void => {
     instance.state = 'terminated';
     instance.terminatedAt = timeline.now();
+    events.changed?.(instance);
     events.ended(instance);
     Object.assign(instance, { address: null, publicAddress: null });
     timeline.after(timing.shownMs, () => forget(instance));
@@ -85,6 +88,7 @@ export function createLives(
       return;
     }
     instance.state = 'shutting-down';
+    events.changed?.(instance);
     timeline.after(timing.endingMs, () => terminated(instance));
   };
 
@@ -95,6 +99,7 @@ export function createLives(
         return;
       }
       instance.state = 'running';
+      events.changed?.(instance);
       if (instance.wantsPublic) instance.publicAddress = instance.address;
     });
     if (fate.neverBoots) return;
@@ -112,10 +117,12 @@ export function createLives(
       if (instance.state !== 'running') return;
       instance.stateReason = { ...reason, at: timeline.now() };
       instance.state = 'stopping';
+      events.changed?.(instance);
       powerOff(instance);
       later(instance, timing.endingMs, () => {
         timers.delete(instance.id);
         instance.state = 'stopped';
+        events.changed?.(instance);
         instance.publicAddress = null;
         events.stopped(instance);
       });

@@ -4,6 +4,7 @@
 import { Ec2Error, refuse } from './ec2-error.ts';
 import { type OrderParts, orderFor, priceAbove, roomFor } from './launch-order.ts';
 import type { Timing } from './lives.ts';
+import type { Quotas } from './quotas.ts';
 import type { RunRequest } from './run-request.ts';
 import { checkOpenRoom, type SpotRequest, type SpotRequests } from './spot-requests.ts';
 import type { Starter } from './start-instances.ts';
@@ -26,6 +27,7 @@ export type SpotParts = OrderParts & {
   timeline: Timeline;
   timing: Timing;
   spotRequests: SpotRequests;
+  quotas: Quotas;
   start: Starter;
 };
 
@@ -155,6 +157,7 @@ export function createSpotMarket(parts: SpotParts): SpotMarket {
       if (known !== null) return known;
       checkTimes(order, now);
       checkOpenRoom(spotRequests, count);
+      parts.quotas.check(type, 'spot', count);
       const requests = Array.from({ length: count }, () =>
         spotRequests.add({
           ...kind,

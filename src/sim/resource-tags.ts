@@ -3,9 +3,11 @@
 import { refuse } from './ec2-error.ts';
 import type { Instances } from './instances.ts';
 import type { KeyPairs } from './key-pairs.ts';
+import type { LaunchTemplates } from './launch-templates.ts';
 import type { SecurityGroups } from './security-groups.ts';
 import type { SpotRequests } from './spot-requests.ts';
 import { checkTags, type Tag } from './tags.ts';
+import type { Volumes } from './volumes.ts';
 
 /** Tags of the resource with that id, or null when there is none. */
 export type TagFinder = (id: string) => Map<string, string> | null;
@@ -13,19 +15,20 @@ export type TagFinder = (id: string) => Map<string, string> | null;
 /** To take a tag away: with a value only where it has that value. */
 export type TagPattern = { key: string; value: string | null };
 
-/** Finds instances, their volumes, key pairs, security groups and spot requests. */
+/** Finds instances, volumes, key pairs, security groups, launch templates and spot requests. */
 export function tagFinder(parts: {
   instances: Instances;
   keyPairs: KeyPairs;
   groups: SecurityGroups;
   spotRequests: SpotRequests;
+  volumes: Volumes;
+  templates: LaunchTemplates;
 }): TagFinder {
-  const { instances, keyPairs, groups, spotRequests } = parts;
+  const { instances, keyPairs, groups, spotRequests, volumes, templates } = parts;
   return (id) => {
     if (id.startsWith('i-')) return instances.find(id)?.tags ?? null;
-    if (id.startsWith('vol-')) {
-      return [...instances.all()].find(({ volume }) => volume.id === id)?.volume.tags ?? null;
-    }
+    if (id.startsWith('vol-')) return volumes.find(id)?.tags ?? null;
+    if (id.startsWith('lt-')) return templates.byId(id)?.tags ?? null;
     if (id.startsWith('key-')) return keyPairs.byId(id)?.tags ?? null;
     // In a lenient world the ids of a configuration exist by being named.
     if (/^sg-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) return groups.byId(id).tags;

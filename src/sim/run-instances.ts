@@ -6,6 +6,8 @@ import { refuse } from './ec2-error.ts';
 import type { Faults } from './faults.ts';
 import type { SimInstance } from './instance.ts';
 import { type LaunchOrder, type OrderParts, orderFor, priceAbove, roomFor } from './launch-order.ts';
+import type { Offerings } from './offerings.ts';
+import type { Quotas } from './quotas.ts';
 import type { RunRequest } from './run-request.ts';
 import { checkOpenRoom, type SpotRequests } from './spot-requests.ts';
 import type { Starter } from './start-instances.ts';
@@ -13,6 +15,8 @@ import { tagMap } from './tags.ts';
 
 export type LaunchParts = OrderParts & {
   spotRequests: SpotRequests;
+  quotas: Quotas;
+  offerings: Offerings;
   faults: Faults;
   start: Starter;
   /** Throws RequestLimitExceeded when the region's instance tokens do not cover `count`. */
@@ -36,8 +40,9 @@ const noAddresses = (order: LaunchOrder): never =>
 
 /** How many may start: at least MinCount, at most MaxCount, as capacity and addresses allow. */
 function countFor(parts: LaunchParts, order: LaunchOrder): number {
-  const { request, type, subnet } = order;
+  const { request, type, subnet, market } = order;
   const least = request.minCount ?? 1;
+  parts.quotas.check(type, market, least);
   const { machines, addresses } = roomFor(parts, order);
   const room = Math.min(request.maxCount ?? 1, machines);
   if (room < least) {
@@ -46,12 +51,16 @@ function countFor(parts: LaunchParts, order: LaunchOrder): number {
       `We currently do not have sufficient ${type.name} capacity in the Availability Zone you requested (${subnet.zone}). Our system will be working on provisioning additional capacity.`,
     );
   }
-  const count = Math.min(room, addresses);
+  const count = Math.min(room, addresses, parts.quotas.room(type, market));
   return count < least ? noAddresses(order) : count;
 }
 
-/** Starts `count` of the order, each spot instance with a request of its own. */
-function launch(parts: LaunchParts, order: LaunchOrder, count: number): readonly SimInstance[] {
+/** Starts `count` of the order, each spot instance with a request of its own; null when addresses run out. */
+export function startOrder(
+  parts: Pick<LaunchParts, 'spotRequests' | 'start'>,
+  order: LaunchOrder,
+  count: number,
+): SimInstance[] | null {
   const { request, type, subnet, market } = order;
   const { spot } = request;
   const requestOf = (instanceId: string): string | null => {
@@ -71,7 +80,7 @@ function launch(parts: LaunchParts, order: LaunchOrder, count: number): readonly
     parts.spotRequests.fulfil(made, { id: instanceId, zone: subnet.zone });
     return made.id;
   };
-  return parts.start(order, count, requestOf) ?? noAddresses(order);
+  return parts.start(order, count, requestOf);
 }
 
 /** The launcher of one region, with its memory of tokens. */
@@ -107,11 +116,12 @@ export function createLauncher(parts: LaunchParts): (request: RunRequest) => rea
     if (before !== null) return before;
     if (request.dryRun) refuse('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.');
     parts.faults.strike('RunInstances', 'own');
+    parts.offerings.check(order.type.name, order.subnet.zone);
     if (order.market === 'spot') checkOpenRoom(parts.spotRequests, 0);
     checkPrice(parts, order);
     const count = countFor(parts, order);
     parts.takeTokens(count);
-    const instances = launch(parts, order, count);
+    const instances = startOrder(parts, order, count) ?? noAddresses(order);
     if (request.token !== null) tokens.set(key, { wish, instances });
     return instances;
   };

@@ -6,6 +6,7 @@ import type { Instances } from './instances.ts';
 import type { LaunchOrder } from './launch-order.ts';
 import type { Seeded } from './seeded.ts';
 import { tagMap } from './tags.ts';
+import type { Volumes } from './volumes.ts';
 
 /** Where new instances get their private addresses. */
 export type AddressBook = {
@@ -20,6 +21,7 @@ export type StartParts = {
   instances: Instances;
   capacity: Capacity;
   addresses: AddressBook;
+  volumes: Volumes;
 };
 
 /** Starts `count` instances; `requestOf` gives each spot instance its request's id. Null when addresses run out. */
@@ -104,6 +106,12 @@ export function createStarter(parts: StartParts): Starter {
       order.subnet.used += 1;
       parts.capacity.take(instance.type, instance.zone, instance.market);
       instance.spotRequest = requestOf(instance.id);
+      const root = order.request.volumes.find((volume) => volume.device === order.image.rootDevice);
+      parts.volumes.attach(instance, {
+        sizeGb: root?.sizeGb ?? order.image.rootSizeGb,
+        type: root?.type ?? 'gp3',
+        deleteOnTermination: root?.deleteOnTermination ?? true,
+      });
       parts.instances.begin(instance);
       return instance;
     });

@@ -24,8 +24,10 @@ export function createUnaskedEnds(parts: {
   instances: Instances;
   spotRequests: SpotRequests;
   timeline: Timeline;
+  /** Told of warnings and advice. */
+  tell: (kind: 'interruption' | 'rebalance', instance: SimInstance) => void;
 }) {
-  const { instances, spotRequests, timeline } = parts;
+  const { instances, spotRequests, timeline, tell } = parts;
   return {
     /** Its host powered itself off. What could not be started again is not stopped but ended. */
     hostOff(instance: SimInstance): void {
@@ -47,9 +49,17 @@ export function createUnaskedEnds(parts: {
       const request = spotRequests.find(spotRequest ?? '');
       if (request?.state === 'active' && request.kind === 'one-time')
         spotRequests.instanceEnded(request.id, 'instance-terminated-no-capacity');
+      tell('interruption', instance);
       timeline.after(noticeMs, () => {
         if (instance.state === 'running') instances.end(instance, takenBack);
       });
+      return true;
+    },
+
+    /** Advises to move on from a spot instance; nothing else happens. False for one that is not spot or does not run. */
+    advise(instance: SimInstance): boolean {
+      if (instance.market !== 'spot' || instance.state !== 'running') return false;
+      tell('rebalance', instance);
       return true;
     },
   };

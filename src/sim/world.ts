@@ -3,9 +3,12 @@
 // Trap: regions share the random source, so that a run repeats only when calls come in the same order.
 import { type Capacity, createCapacity } from './capacity.ts';
 import { refuse } from './ec2-error.ts';
+import { createEvents, type Events } from './events.ts';
 import { createFaults, type Faults } from './faults.ts';
 import type { SimInstance } from './instance.ts';
 import type { Timing } from './lives.ts';
+import { createOfferings, type Offerings } from './offerings.ts';
+import { createQuotaLimits, type QuotaLimits } from './quotas.ts';
 import { createRegion, type Region, type RegionParts } from './region.ts';
 import { createSeeded } from './seeded.ts';
 import { createSpotPrices, type SpotPrices } from './spot-prices.ts';
@@ -27,6 +30,10 @@ export type World = {
   /** An instance that is still listed, with its region; null for an unknown id. */
   find(id: string): { instance: SimInstance; region: Region } | null;
   capacity: Capacity;
+  /** vCPU quotas of the account, the same in each region. */
+  quotas: QuotaLimits;
+  offerings: Offerings;
+  events: Events;
   prices: SpotPrices;
   faults: Faults;
   /** Instances of all regions that are still listed. */
@@ -52,12 +59,18 @@ export function createWorld(options: WorldOptions): World {
   const { timeline, timing = realTiming, addresses, strict, hosts = silent } = options;
   const random = createSeeded(options.seed);
   const capacity = createCapacity();
+  const quotas = createQuotaLimits();
+  const offerings = createOfferings();
+  const events = createEvents(() => timeline.now());
   const prices = createSpotPrices();
   const faults = createFaults(createSeeded(options.seed + 1));
   const regions = new Map<string, Region>();
 
   return {
     capacity,
+    quotas,
+    offerings,
+    events,
     prices,
     faults,
     region(name) {
@@ -73,6 +86,9 @@ export function createWorld(options: WorldOptions): World {
         timing,
         strict,
         capacity,
+        quotas,
+        offerings,
+        events,
         prices,
         faults,
         addresses,

@@ -3,8 +3,9 @@
 // It listens on loopback only and takes any credentials; it keeps nothing.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { HostlerError } from '../../domain/error.ts';
+import { isQuotaClass } from '../../domain/offering.ts';
 import type { DockerHosts } from '../../emulator/docker-hosts/start-docker-hosts.ts';
-import type { CapacityRule, Emulator, EmulatorOptions } from '../../emulator/start-emulator.ts';
+import type { CapacityRule, Emulator, EmulatorOptions, QuotaRule } from '../../emulator/start-emulator.ts';
 import type { CliIo } from './io.ts';
 
 type Fault = NonNullable<EmulatorOptions['faults']>[number];
@@ -19,6 +20,7 @@ type Flags = {
   unseen: number;
   seed: number;
   capacity: CapacityRule[];
+  quota: QuotaRule[];
   fail: Fault[];
   requireAccessKey?: string;
   strict?: true;
@@ -60,6 +62,18 @@ function readCapacity(text: string, before: CapacityRule[]): CapacityRule[] {
   }
   const one = market === 'spot' || market === 'on-demand' ? market : null;
   return [...before, { type, zone, market: one, count: Number(count) }];
+}
+
+/** `MARKET=VCPU` or `MARKET:CLASS=VCPU`, added to those before. */
+function readQuota(text: string, before: QuotaRule[]): QuotaRule[] {
+  const [, market = '', name = 'standard', vcpus = ''] =
+    /^(spot|on-demand)(?::([a-z-]{1,20}))?=(\d{1,7})$/.exec(text) ?? [];
+  if (!isQuotaClass(name) || (market !== 'spot' && market !== 'on-demand')) {
+    throw new InvalidArgumentError(
+      'a quota is MARKET=VCPU or MARKET:CLASS=VCPU, like spot=32 or on-demand:g=8.',
+    );
+  }
+  return [...before, { market, class: name, vcpus: Number(vcpus) }];
 }
 
 /** `CODE:RATE` or `CODE@ACTION:RATE`, added to those before. */
@@ -165,6 +179,7 @@ export function register(program: Command, io: CliIo): void {
     )
     .option('--unseen <seconds>', 'how long EC2 does not know a new instance', seconds('--unseen'), 0.25)
     .option('--capacity <type:zone=n>', 'machines of a type in a zone; repeatable', readCapacity, [])
+    .option('--quota <market=vcpu>', 'vCPU quota of spot or on-demand; repeatable', readQuota, [])
     .option('--fail <code:rate>', 'share of calls that fail with a code; repeatable', readFault, [])
     .option('--require-access-key <key>', 'let in this access key only')
     .option('--strict', 'subnets, groups and images that nobody made do not exist')
@@ -182,6 +197,7 @@ export function register(program: Command, io: CliIo): void {
         unseenMs: Math.round(flags.unseen * 1000),
         seed: flags.seed,
         capacity: flags.capacity,
+        quotas: flags.quota,
         faults: flags.fail,
         accessKey: flags.requireAccessKey ?? null,
         strict: flags.strict === true,

@@ -1,7 +1,7 @@
 import {
   DescribeInstancesCommand,
+  DescribeSnapshotsCommand,
   DescribeSubnetsCommand,
-  DescribeVolumesCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
@@ -77,7 +77,7 @@ describe('errors over the wire', () => {
 
   test('a call that the emulator does not serve says so', async () => {
     const { ec2 } = await startRig();
-    const call = ec2.send(new DescribeVolumesCommand({}));
+    const call = ec2.send(new DescribeSnapshotsCommand({}));
     expect(await failureOf(call)).toEqual({ name: 'InvalidAction', status: 400 });
   });
 
