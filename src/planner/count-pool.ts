@@ -15,7 +15,7 @@ export type Counts = {
   leaving: number;
   /** What the pool has for its wants: busy, held, ready, coming. */
   supply: number;
-  /** Stands against `limit` and max_machines: everything but terminations that EC2 accepted. */
+  /** Stands against `limit` and max_machines: everything but terminations that EC2 accepted, instances without a record too. */
   counted: number;
   /** Not ended by us: what `limit` is compared with when machines stand beyond it. */
   alive: number;
@@ -47,7 +47,7 @@ export function countPool(pool: PoolDraft): Counts {
     coming: 0,
     leaving: 0,
     supply: 0,
-    counted: 0,
+    counted: pool.unrecorded,
     alive: 0,
   };
   for (const slot of pool.slots) {

@@ -35,6 +35,8 @@ export type PoolDraft = {
   readonly slots: Slot[];
   /** Creates without a machine, oldest first. */
   readonly waiting: Lease[];
+  /** Running instances of ours without a record: nobody is given them yet, but they stand against limits. */
+  unrecorded: number;
   /** What the steps have to say about this pool, by code. */
   readonly notes: Map<ReasonCode, Record<string, string | number | boolean | null>>;
 };
@@ -90,6 +92,7 @@ function openPools(seen: Observation): PoolDraft[] {
       offering: offeringOf(spec),
       slots: [],
       waiting: [],
+      unrecorded: 0,
       notes: new Map(),
     }))
     .toSorted((a, b) => compareText(a.spec.id, b.spec.id));

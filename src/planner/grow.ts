@@ -161,7 +161,8 @@ function send(draft: Draft, order: Order, make: Make): void {
 /** Orders what is missing; launches for the pool whose job waits longest come first. */
 export function growPools(draft: Draft, sizings: readonly Sizing[], make: Make): void {
   const max = draft.seen.maxMachines;
-  const standing = draft.slots.reduce((sum, slot) => sum + Number(isCounted(slot)), 0);
+  const unrecorded = draft.pools.reduce((sum, pool) => sum + pool.unrecorded, 0);
+  const standing = draft.slots.reduce((sum, slot) => sum + Number(isCounted(slot)), unrecorded);
   const fleet: Fleet = { room: max > 0 ? max - standing : Infinity };
   const orders = sizings.filter(({ missing }) => missing > 0).map((sizing) => toOrder(draft, sizing));
   orderDemand(draft, orders, fleet);

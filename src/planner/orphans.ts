@@ -103,9 +103,13 @@ export function adoptOrphans(draft: Draft, machineId: () => string): void {
       continue;
     }
     const listedAt = draft.listings.get(site)?.at ?? draft.now;
-    if (!lookTwice(draft, instance.id, listedAt, LOOKS_APART_MS)) continue;
+    const isSure = lookTwice(draft, instance.id, listedAt, LOOKS_APART_MS);
     const why = unfitFor(draft, orphan, pool);
-    if (why === null && pool !== undefined) adopt(draft, orphan, pool, machineId());
-    else if (why !== null) endOrphan(draft, orphan, why);
+    if (isSure && why === null && pool !== undefined) adopt(draft, orphan, pool, machineId());
+    else {
+      // A launch beside it, in the minute before it is taken back, could pass the limit.
+      if (pool !== undefined) pool.unrecorded += 1;
+      if (isSure && why !== null) endOrphan(draft, orphan, why);
+    }
   }
 }

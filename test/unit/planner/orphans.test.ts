@@ -5,6 +5,7 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/units.ts';
 import { planTick } from '../../../src/planner/plan.ts';
 import {
   counter,
+  creates,
   freshList,
   instanceOf,
   launchSpec,
@@ -40,6 +41,13 @@ describe('an instance of this manager without a record', () => {
       new Map([['i-x', NOON]]),
     );
     expect(acts(seen(stranger, { orphansSeen: new Map([['i-x', NOON - 59 * SECOND_MS]]) }))).toEqual([]);
+  });
+
+  test('stands against the limits before it is taken back: a launch beside it would pass them', () => {
+    const young = { orphansSeen: new Map(), leases: creates(1) };
+    expect(acts(seen(stranger, { ...young, pools: [poolSpec({ limit: 1 })] }))).toEqual([]);
+    expect(acts(seen(stranger, { ...young, maxMachines: 1 }))).toEqual([]);
+    expect(acts(seen(stranger, { ...young, pools: [poolSpec({ limit: 2 })] }))).toEqual(['launch demand']);
   });
 
   test('is adopted by its pool and provisioned anew', () => {
