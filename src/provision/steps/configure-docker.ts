@@ -64,7 +64,11 @@ put /etc/docker/server-key.pem 0600 ${here(dress.key)}
   );
 }
 
-/** The drop-in; keeps the unit's own way to its socket and to containerd. Needs $dockerd. For root only: proxies may hold passwords. */
+/**
+ * The drop-in; keeps the unit's own way to its socket and to containerd, and the variables by which a distribution adds
+ * flags from its files (Amazon Linux: $OPTIONS, which bounds open files), ahead of ours. Needs $dockerd. For root only:
+ * proxies may hold passwords.
+ */
 export function configureDocker(dress: HostDress): string {
   return step(
     'configure-docker',
@@ -72,6 +76,9 @@ export function configureDocker(dress: HostDress): string {
 unit=$(systemctl cat docker.service 2>/dev/null) || fail 'dockerd is here but no docker.service; hostler needs systemd to run it'
 case $unit in *fd://*) own='-H fd://' ;; *) own='-H unix:///var/run/docker.sock' ;; esac
 case $unit in *--containerd=/run/containerd/containerd.sock*) own="$own --containerd=/run/containerd/containerd.sock" ;; esac
+for word in $(printf '%s\\n' "$unit" | sed -e :a -e '/\\\\$/N; s/\\\\\\n/ /; ta' | sed -n 's/^ExecStart=//p' | tail -n 1); do
+  case $word in \\$[A-Z]* | \\\${[A-Z]*}) case \${word#\\$} in *[!A-Z0-9_{}]*) ;; *) own="$own $word" ;; esac ;; esac
+done
 mkdir -p ${DROP_IN.slice(0, DROP_IN.lastIndexOf('/'))} || fail 'cannot make the drop-in folder of docker.service'
 { printf '# made by hostler\\n[Service]\\nExecStart=\\nExecStart=%s %s ' "$dockerd" "$own"; cat ${here(dropInTail(dress))}
 } | put ${DROP_IN} 0600 || exit 10

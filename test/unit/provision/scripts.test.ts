@@ -215,11 +215,47 @@ describe('install-docker', () => {
     );
   });
 
-  test('uses the package on Amazon Linux', () => {
-    writeFileSync(join(root, 'etc/os-release'), 'ID="amzn"\nVERSION_ID="2023"\n');
-    command('dnf', `cp ${root}/bin/dnf ${root}/bin/dockerd`);
-    expect(playBare(frame([installDocker('https://get.docker.com'), found])).code).toBe(0);
-    expect(calls()).toEqual(['dnf install -y docker']);
+  describe('on Amazon Linux', () => {
+    const url = 'https://get.docker.com';
+    const amazon = (version: string) =>
+      writeFileSync(join(root, 'etc/os-release'), `ID="amzn"\nVERSION_ID="${version}"\n`);
+    const brings = (tool: string) => `cp ${root}/bin/${tool} ${root}/bin/dockerd`;
+
+    test('2023 takes the package by dnf', () => {
+      amazon('2023');
+      command('dnf', brings('dnf'));
+      command('yum', 'exit 1');
+      expect(playBare(frame([installDocker(url), found])).code).toBe(0);
+      expect(calls()).toEqual(['dnf install -y docker']);
+    });
+
+    test('2 takes it by yum, else from its extras', () => {
+      amazon('2');
+      command('yum', 'echo "No package docker available."; exit 1');
+      command('amazon-linux-extras', brings('amazon-linux-extras'));
+      expect(playBare(frame([installDocker(url), found])).code).toBe(0);
+      expect(calls()).toEqual(['yum install -y docker', 'amazon-linux-extras install -y docker']);
+    });
+
+    test('says why there is none', () => {
+      amazon('2023');
+      command('dnf', 'echo "Error: Unable to find a match: docker"; exit 1');
+      expect(wordsOf(playBare(frame([installDocker(url)])))).toContain(
+        'installing docker failed: Error: Unable to find a match: docker',
+      );
+    });
+
+    test('runs a script of the operator all the same, also without curl at first', () => {
+      amazon('2023');
+      const script = `echo '#!/bin/sh' >${root}/bin/dockerd; chmod +x ${root}/bin/dockerd`;
+      const curl = `#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && echo "${script}" >"$2"; shift; done\n`;
+      command(
+        'dnf',
+        `printf '%s' '${curl.replaceAll("'", "'\\''")}' >${root}/bin/curl; chmod +x ${root}/bin/curl`,
+      );
+      expect(playBare(frame([installDocker('https://get.example'), found])).code).toBe(0);
+      expect(calls()).toEqual(['dnf install -y curl']);
+    });
   });
 });
 
@@ -259,6 +295,36 @@ describe('docker', () => {
     command('systemctl', `[ "$1" = cat ] && echo 'ExecStart=/usr/sbin/dockerd'; exit 0`);
     setUp();
     expect(read(dropIn)).toContain(`dockerd -H unix://${root}/var/run/docker.sock -H tcp:`);
+  });
+
+  test('keeps the flags that its distribution adds from files, ahead of ours, however often it is set up', () => {
+    const amazon =
+      '/usr/bin/dockerd -H fd:// --containerd=/run/x.sock $OPTIONS $DOCKER_STORAGE_OPTIONS ${DOCKER_ADD_RUNTIMES}';
+    command(
+      'systemctl',
+      `[ "$1" = cat ] && { echo 'ExecStart=${amazon}'; cat ${root}/${dropIn} 2>/dev/null; }; exit 0`,
+    );
+    const line = () => read(dropIn).split('\n')[3] ?? '';
+    for (const round of [1, 2, 3]) {
+      expect(setUp({ engineOptions: ['label=a=$b'] }).code, `round ${round}`).toBe(0);
+      expect(line()).toContain(
+        ' $OPTIONS $DOCKER_STORAGE_OPTIONS ${DOCKER_ADD_RUNTIMES} -H tcp://0.0.0.0:2376 ',
+      );
+      expect(line().match(/\$OPTIONS/g)).toHaveLength(1);
+    }
+  });
+
+  test('keeps them also where the unit spreads over several lines', () => {
+    const lines = [
+      'ExecStart=/usr/bin/dockerd \\',
+      '  --host=fd:// \\',
+      '  $OPTIONS \\',
+      '  $INSECURE_REGISTRY',
+      'Restart=always',
+    ];
+    command('systemctl', `[ "$1" = cat ] && cat <<'X'\n${lines.join('\n')}\nX\nexit 0`);
+    setUp();
+    expect(read(dropIn)).toContain('-H fd:// $OPTIONS $INSECURE_REGISTRY -H tcp://0.0.0.0:2376 ');
   });
 
   test('gets every engine option', () => {
