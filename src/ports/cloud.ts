@@ -69,7 +69,8 @@ export interface Cloud {
   /** Every spot request with this owner tag, ended ones of the last hours included, all pages. Throws when a page fails. */
   listSpotRequests(site: CloudSite, owner: string, signal: AbortSignal): Promise<readonly SpotRequest[]>;
   /**
-   * Ends requests; their instances run on, so cancel before terminating. One that is unknown or over counts as done.
+   * Ends requests; their instances run on, so cancel before terminating. One that is over counts as done; one that EC2
+   * does not know failed as `not-found`, since a new one may be unknown for seconds: only a listing proves its end.
    * Never throws.
    */
   cancelSpotRequests(

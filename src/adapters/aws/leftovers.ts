@@ -47,7 +47,12 @@ export async function listLeftovers(owner: string, deps: Deps): Promise<Leftover
 /** One answer for each. Never throws. */
 export async function removeLeftovers(leftovers: readonly Leftover[], deps: Deps): Promise<RemovalAnswer[]> {
   const requests = leftovers.filter(({ kind }) => kind === 'spot-request').map(({ id }) => id);
-  const answers = requests.length === 0 ? [] : await cancelSpotRequests(requests, deps);
+  const cancelled = requests.length === 0 ? [] : await cancelSpotRequests(requests, deps);
+  // They come from a listing, so one that EC2 no longer knows is gone.
+  const answers = cancelled.map((answer): RemovalAnswer => {
+    const isOver = answer.kind === 'failed' && answer.outcome.kind === 'not-found';
+    return isOver ? { id: answer.id, kind: 'done' } : answer;
+  });
   for (const { kind, id } of leftovers) {
     if (kind === 'volume') answers.push(await removeOne(id, deleteVolume(id, deps)));
     if (kind === 'launch-template') answers.push(await removeOne(id, deleteTemplate(id, deps)));

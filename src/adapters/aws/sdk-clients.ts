@@ -23,8 +23,22 @@ export async function createSdkClients(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<SdkClients> {
   const [ec2, ssm] = await Promise.all([import('@aws-sdk/client-ec2'), import('@aws-sdk/client-ssm')]);
+  const shared = await clientSettings(site);
+  const ec2Client = () =>
+    new ec2.EC2Client({ ...shared(), ...(site.endpoint !== null && { endpoint: site.endpoint }) });
+  const ssmEndpoint = env['AWS_ENDPOINT_URL_SSM'] || site.endpoint;
+  return {
+    launch: ec2Client(),
+    terminate: ec2Client(),
+    describe: ec2Client(),
+    ssm: new ssm.SSMClient({ ...shared(), ...(ssmEndpoint !== null && { endpoint: ssmEndpoint }) }),
+  };
+}
+
+/** What every client of a site is made with: region, credentials, time limits, one attempt. A new object for each call. */
+export async function clientSettings(site: CloudSite) {
   const credentials = await credentialsOf(site);
-  const shared = () => ({
+  return () => ({
     region: site.region,
     maxAttempts: 1,
     requestHandler: {
@@ -37,15 +51,6 @@ export async function createSdkClients(
     },
     ...(credentials !== null && { credentials }),
   });
-  const ec2Client = () =>
-    new ec2.EC2Client({ ...shared(), ...(site.endpoint !== null && { endpoint: site.endpoint }) });
-  const ssmEndpoint = env['AWS_ENDPOINT_URL_SSM'] || site.endpoint;
-  return {
-    launch: ec2Client(),
-    terminate: ec2Client(),
-    describe: ec2Client(),
-    ssm: new ssm.SSMClient({ ...shared(), ...(ssmEndpoint !== null && { endpoint: ssmEndpoint }) }),
-  };
 }
 
 /** Ends kept connections. */
