@@ -73,7 +73,7 @@ export type HostsWorldOptions = WorldOptions & {
 };
 
 /** This machine's own address in the network of these hosts: their gateway, the first of the subnet. */
-function gatewayOf(hosts: DockerHosts): string {
+export function gatewayOf(hosts: DockerHosts): string {
   const first = hosts.addresses.take() ?? '';
   hosts.addresses.give(first);
   return first.replace(/\d+$/, (last) => String(Number(last) - 1));
