@@ -2,13 +2,14 @@
 // Trap: its processes notice neither their parent's end nor cancelled jobs, and any signal kills them where they stand;
 // folders and instances that nobody knows are what it leaves behind.
 import { Ec2Error } from '../ec2-error.ts';
+import type { SimInstance } from '../instance.ts';
 import type { Ledger } from '../ledger.ts';
 import type { MachineTool, ToolCall } from '../runner/machine-tool.ts';
-import { createSeeded } from '../seeded.ts';
+import { createSeeded, type Seeded } from '../seeded.ts';
 import { pause, type Timeline } from '../timeline.ts';
 import type { World } from '../world.ts';
 import { CreateFailed, createOnEc2, type PeerLaunch } from './peer-create.ts';
-import { createPeerEc2 } from './peer-ec2.ts';
+import { createPeerEc2, type PeerEc2 } from './peer-ec2.ts';
 import { type PeerFlavour, type PeerFlavourName, peerFlavours } from './peer-flavour.ts';
 
 export type DockerMachineOptions = {
@@ -26,6 +27,8 @@ export type DockerMachineOptions = {
 export type DockerMachine = MachineTool & {
   /** The instance of that machine as its folder knows it; null: the folder or its knowledge is missing. */
   instanceOf(name: string): string | null;
+  /** To be told when a host begins or ceases to answer. */
+  hostChanged(instance: SimInstance): void;
   /** The instance at an address, as `url` gave it; null when it is gone. */
   instanceAt(url: string): string | null;
 };
@@ -57,12 +60,44 @@ async function exitCode(work: Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** How an instance is stopped, which a spot one cannot be, and terminated. */
+function createEnds(
+  { timeline, world, region: name }: DockerMachineOptions,
+  parts: { ec2: PeerEc2; random: Seeded; flavour: PeerFlavour },
+) {
+  const { ec2, random, flavour } = parts;
+  const region = world.region(name);
+  return {
+    async stop(id: string): Promise<void> {
+      await ec2.call('DescribeInstances', () => region.instances.known([id]));
+      await ec2.call('StopInstances', () => region.power.stop([id]));
+      for (let looks = 0; looks < flavour.looks; looks += 1) {
+        const state = await ec2.call('DescribeInstances', () => region.instances.find(id)?.state);
+        if (state !== 'stopping') return;
+        await pause(timeline, flavour.lookMs(random.float()));
+      }
+    },
+    async terminate(id: string | null): Promise<void> {
+      if (id !== null) {
+        const terminate = ec2.call('TerminateInstances', () => region.terminateInstances([id]));
+        await terminate.catch((error: unknown) => {
+          // Gone already: what it wanted.
+          if (!(error instanceof Ec2Error && error.code === 'InvalidInstanceID.NotFound')) throw error;
+        });
+      }
+      if (flavour.before.includes('ImportKeyPair')) await ec2.call('DeleteKeyPair', () => undefined);
+    },
+  };
+}
+
 function createVerbs(options: DockerMachineOptions, folders: Map<string, Folder>, changed: () => void) {
   const { timeline, world, ledger } = options;
   const flavour: PeerFlavour = peerFlavours[options.flavour];
   const random = createSeeded(options.seed);
   const region = world.region(options.region);
   const ec2 = createPeerEc2({ timeline, random, region, ledger, flavour });
+  const ends = createEnds(options, { ec2, random, flavour });
+  const waiting = new Map<string, (() => void)[]>();
   const start = (): Promise<void> => pause(timeline, flavour.processMs(random.float()));
 
   /** DescribeInstances a few times, then whether the host answers. */
@@ -81,30 +116,15 @@ function createVerbs(options: DockerMachineOptions, folders: Map<string, Folder>
   const stop = async (name: string): Promise<void> => {
     await start();
     const id = folders.get(name)?.instance ?? null;
-    if (id === null || flavour.before.length === 0) return;
-    await ec2.call('DescribeInstances', () => region.instances.known([id]));
-    await ec2.call('StopInstances', () => region.power.stop([id]));
-    for (let looks = 0; looks < flavour.looks; looks += 1) {
-      const state = await ec2.call('DescribeInstances', () => region.instances.find(id)?.state);
-      if (state !== 'stopping') return;
-      await pause(timeline, flavour.lookMs(random.float()));
-    }
-  };
-
-  const end = async (name: string): Promise<void> => {
-    const id = folders.get(name)?.instance ?? null;
-    if (id !== null) {
-      const terminate = ec2.call('TerminateInstances', () => region.terminateInstances([id]));
-      await terminate.catch((error: unknown) => {
-        // Gone already: what it wanted.
-        if (!(error instanceof Ec2Error && error.code === 'InvalidInstanceID.NotFound')) throw error;
-      });
-    }
-    if (flavour.before.includes('ImportKeyPair')) await ec2.call('DeleteKeyPair', () => undefined);
+    if (id !== null && flavour.before.length > 0) await ends.stop(id);
   };
 
   return {
     start,
+    hostChanged({ id }: SimInstance): void {
+      for (const go of waiting.get(id) ?? []) go();
+      waiting.delete(id);
+    },
     reach,
     stop,
     async create(name: string, section: string, dead: () => boolean): Promise<void> {
@@ -121,6 +141,11 @@ function createVerbs(options: DockerMachineOptions, folders: Map<string, Folder>
         launch: options.launch(section),
         name,
         dead,
+        changes: ({ id, hostUp }) =>
+          new Promise((resolve) => {
+            if (hostUp) resolve();
+            else waiting.set(id, [...(waiting.get(id) ?? []), resolve]);
+          }),
         save(instance) {
           if (folders.has(name)) folders.set(name, { instance: instance.id });
         },
@@ -128,7 +153,7 @@ function createVerbs(options: DockerMachineOptions, folders: Map<string, Folder>
     },
     async remove(name: string, how: 'y' | 'f'): Promise<void> {
       await start();
-      const ended = await exitCode(end(name));
+      const ended = await exitCode(ends.terminate(folders.get(name)?.instance ?? null));
       if (!ended && how === 'y') throw new CreateFailed('instance not terminated');
       folders.delete(name);
       changed();
@@ -158,6 +183,7 @@ export function createDockerMachine(options: DockerMachineOptions): DockerMachin
 
   return {
     instanceOf,
+    hostChanged: verbs.hostChanged,
     instanceAt(url) {
       const address = url.slice('tcp://'.length, url.lastIndexOf(':'));
       for (const { instance: id } of folders.values()) {

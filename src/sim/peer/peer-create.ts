@@ -30,6 +30,8 @@ export type CreateParts = {
   name: string;
   /** The process was killed: nothing of it may go on. */
   dead(): boolean;
+  /** Settles when that host begins to answer or ends, at once when it does. */
+  changes(instance: SimInstance): Promise<void>;
   /** Written to config.json. */
   save(instance: SimInstance): void;
 };
@@ -163,18 +165,28 @@ async function launched(parts: CreateParts): Promise<SimInstance> {
   return instance;
 }
 
+/** Until SSH works. */
+async function reached(parts: CreateParts, instance: SimInstance): Promise<void> {
+  const { timeline, flavour } = parts;
+  const answers = (): boolean => instance.hostUp && instance.endingAt === null;
+  if (flavour.before.length === 0) {
+    await step(parts, parts.changes(instance));
+    if (!answers()) throw new CreateFailed('instance ended');
+    return;
+  }
+  await lookFor(parts, async () => {
+    if (instance.endingAt !== null) throw new CreateFailed('instance ended');
+    await pause(timeline, answers() ? SSH_WORKS_MS : SSH_FAILS_MS);
+    return answers() ? instance : null;
+  });
+}
+
 /** A Docker host, or a CreateFailed or EC2's error. */
 export async function createOnEc2(parts: CreateParts): Promise<SimInstance> {
   const { timeline, flavour, random, ec2 } = parts;
   const instance = await launched(parts);
   parts.save(instance);
-  const answers = (): boolean => instance.hostUp && instance.endingAt === null;
-  const quick = flavour.callMs === 0;
-  await lookFor(parts, async () => {
-    if (instance.endingAt !== null) throw new CreateFailed('instance ended');
-    if (!quick) await pause(timeline, answers() ? SSH_WORKS_MS : SSH_FAILS_MS);
-    return answers() ? instance : null;
-  });
+  await reached(parts, instance);
   for (let lookup = 0; lookup < flavour.lookups; lookup += 1) {
     await step(
       parts,
@@ -184,6 +196,6 @@ export async function createOnEc2(parts: CreateParts): Promise<SimInstance> {
   // The lookups are part of the time that was measured.
   const provisionMs = flavour.provisionMs(random.float()) - flavour.lookups * flavour.callMs;
   await step(parts, pause(timeline, Math.max(0, provisionMs)));
-  if (!answers()) throw new CreateFailed('host does not answer');
+  if (!instance.hostUp || instance.endingAt !== null) throw new CreateFailed('host does not answer');
   return instance;
 }

@@ -69,8 +69,7 @@ export const peerFlavours = {
   bare: {
     ...usual,
     before: [],
-    lookMs: (): number => 100,
-    looks: 36_000,
+    lookMs: (): number => 1_000,
     spotByRequest: false,
     tagCall: { spot: false, onDemand: false },
     lookups: 0,

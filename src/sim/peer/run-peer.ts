@@ -113,7 +113,13 @@ function setUp(options: PeerRunOptions): Stage {
     strict: false,
     timing: { ...realTiming, bootMs, pendingMs },
     addresses: addressBook(),
-    hosts: { hostUp: () => undefined, hostDown: (instance) => hosts.hostDown(instance) },
+    hosts: {
+      hostUp: (instance) => tool.hostChanged(instance),
+      hostDown(instance) {
+        hosts.hostDown(instance);
+        tool.hostChanged(instance);
+      },
+    },
   });
   for (const { type, zone, usd } of options.prices ?? []) world.prices.set({ type, zone }, usd);
   const ledger = createLedger(timeline.now, world.prices);

@@ -12,35 +12,51 @@ export type Fleet = {
   all(): readonly RunnerMachine[];
 };
 
-/** `stored`: names of all folders in the store. */
-export function createFleet(stored: () => readonly string[]): Fleet {
+/** `stored`: names of all folders in the store; `onStored`: told of their changes, else they are read each time. */
+export function createFleet(
+  stored: () => readonly string[],
+  onStored?: (listener: () => void) => () => void,
+): Fleet {
   const machines = new Map<string, RunnerMachine>();
+  const known = new Map<MachineNames, readonly RunnerMachine[]>();
+  onStored?.(() => known.clear());
+
+  const read = (names: MachineNames, now: number): readonly RunnerMachine[] => {
+    const folders = stored()
+      .filter((name) => names.fits(name))
+      .toSorted();
+    const there = new Set(folders);
+    for (const name of folders) {
+      if (!machines.has(name)) machines.set(name, { name, state: 'idle', builds: 1, usedAt: now });
+    }
+    const making: RunnerMachine[] = [];
+    for (const machine of machines.values()) {
+      const { name, state } = machine;
+      if (there.has(name) || !names.fits(name)) continue;
+      // A folder that went away takes its machine along, whatever the runner thought of it.
+      if (state === 'idle') machines.delete(name);
+      else making.push(machine);
+    }
+    const listed = [...folders.flatMap((name) => machines.get(name) ?? []), ...making];
+    // One that lost its folder while it was in use is to be looked at again.
+    const settled = making.every(({ state }) => state === 'creating');
+    if (onStored !== undefined && settled) known.set(names, listed);
+    return listed;
+  };
 
   return {
     add(name, now) {
       const machine: RunnerMachine = { name, state: 'creating', builds: 0, usedAt: now };
       machines.set(name, machine);
+      known.clear();
       return machine;
     },
     find: (name) => machines.get(name),
-    forget: (name) => void machines.delete(name),
-    list(names, now) {
-      const folders = stored()
-        .filter((name) => names.fits(name))
-        .toSorted();
-      const there = new Set(folders);
-      for (const name of folders) {
-        if (!machines.has(name)) machines.set(name, { name, state: 'idle', builds: 1, usedAt: now });
-      }
-      const making: string[] = [];
-      for (const { name, state } of machines.values()) {
-        if (there.has(name) || !names.fits(name)) continue;
-        // A folder that went away took its machine along, whatever the runner thought of it.
-        if (state === 'idle') machines.delete(name);
-        else making.push(name);
-      }
-      return [...folders, ...making].flatMap((name) => machines.get(name) ?? []);
+    forget(name) {
+      machines.delete(name);
+      known.clear();
     },
+    list: (names, now) => known.get(names) ?? read(names, now),
     all: () => [...machines.values()],
   };
 }

@@ -1,7 +1,7 @@
 // How a job gets a machine: the newest free one that answers, else whatever comes first while a create of its own runs.
 // Trap: a machine and the job it was made for are not bound. Whoever looks first takes it; a job that looks in vain
 // waits for the next word without a new create, as the runner's does.
-import type { Line } from './line.ts';
+import type { Line, Place } from './line.ts';
 import type { RunnerMachine } from './machine.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import type { RunnerProcess } from './process.ts';
@@ -15,8 +15,8 @@ export type Waiting = { making(yes: boolean): void; inLine(yes: boolean): void }
 
 export type SearchParts = {
   list(): readonly RunnerMachine[];
-  /** Null: it failed. */
-  create(): Promise<Made | null>;
+  /** `wanted`: whether the job still waits for it. Null: it failed. */
+  create(wanted: () => boolean): Promise<Made | null>;
   line: Line;
   calls: Pick<MachineCalls, 'config'>;
   removal: Pick<Removal, 'begin'>;
@@ -53,13 +53,17 @@ export function createMachineSearch(parts: SearchParts): MachineSearch {
   const makeOne = async (waiting: Waiting): Promise<RunnerMachine> => {
     let outcome: Made | null | undefined;
     let known = false;
+    let place: Place | null = null;
     waiting.making(true);
-    const own = parts.create().then((made) => {
-      outcome = made;
-      waiting.making(false);
-    });
+    // Not while it looks at another: that one may serve it, and its own would be nobody's.
+    const own = parts
+      .create(() => place?.heard() === false)
+      .then((made) => {
+        outcome = made;
+        waiting.making(false);
+      });
     for (;;) {
-      const place = line.wait();
+      place = line.wait();
       waiting.inLine(true);
       await (outcome === undefined ? Promise.race([own, place.called]) : place.called);
       waiting.inLine(false);

@@ -56,11 +56,11 @@ export type ProviderParts = {
 
 type Offer = (machine: RunnerMachine) => void;
 
-/** Makes a machine; `own`: for a job that waits for it. */
-function createMaker(parts: ProviderParts, offer: Offer): (own: boolean) => Promise<Made | null> {
+/** Makes a machine; `wanted`: whether a job waits for this very one. */
+function createMaker(parts: ProviderParts, offer: Offer): (wanted: () => boolean) => Promise<Made | null> {
   const { section, fleet, calls, line, removal, now } = parts;
 
-  const make = async (machine: RunnerMachine, own: boolean): Promise<Made | null> => {
+  const make = async (machine: RunnerMachine, wanted: () => boolean): Promise<Made | null> => {
     let made = false;
     await line.grow(section.maxGrowthRate, async () => {
       made = await calls.create(machine.name, section.token);
@@ -70,15 +70,15 @@ function createMaker(parts: ProviderParts, offer: Offer): (own: boolean) => Prom
       removal.begin(machine);
       return null;
     }
-    const mine = own && parts.ownFirst();
+    const mine = wanted() && parts.ownFirst();
     if (mine) machine.state = 'acquired';
     else offer(machine);
     return { machine, mine };
   };
 
-  return (own) => {
+  return (wanted) => {
     // In the books before anything is awaited: the next claim counts on it.
-    const work = make(fleet.add(parts.names.next(now()), now()), own);
+    const work = make(fleet.add(parts.names.next(now()), now()), wanted);
     parts.creating(work);
     return work;
   };
@@ -96,7 +96,7 @@ export function createProvider(parts: ProviderParts): Provider {
     parts.changed();
   };
   const create = createMaker(parts, offer);
-  const search = createMachineSearch({ list, create: () => create(true), line, calls, removal, process });
+  const search = createMachineSearch({ list, create, line, calls, removal, process });
 
   const release = (machine: RunnerMachine): void => {
     // No call ever for machines of a token that the file does not know any more.
@@ -121,7 +121,7 @@ export function createProvider(parts: ProviderParts): Provider {
       const gone = removals(section, idle, list(), now());
       for (const machine of gone) removal.begin(machine);
       const creates = idleCreates(section, idle, countMachines(list()));
-      for (let count = 0; count < creates; count += 1) void create(false);
+      for (let count = 0; count < creates; count += 1) void create(() => false);
       const newest = newestIdle(list());
       const asks = newest !== undefined && calls.reachableUntil(newest.name) === null;
       const machine = await search.findFree(true);

@@ -101,7 +101,7 @@ function createSections(process: RunnerProcess, options: RunningOptions, wake: (
   const now = (): number => timeline.now();
   const chance = (share: number): boolean => share > 0 && random.float() < share;
   const creates = new Set<Promise<unknown>>();
-  const fleet = createFleet(tool.names);
+  const fleet = createFleet(tool.names, tool.onNames);
   const calls = createMachineCalls({ tool, process, now });
   let settings = options.settings;
   let sections: readonly Section[] = [];

@@ -63,13 +63,15 @@ export function removals(
   return gone;
 }
 
-/** When time alone would next let a machine go; null: not at all. */
+/**
+ * When time alone would next let a machine go; null: not at all. The runner removes what was idle longer than IdleTime: at
+ * the moment itself it does not yet.
+ */
 export function nextRemovalAt(idle: IdleNow, listed: readonly RunnerMachine[], now: number): number | null {
   let next: number | null = null;
   for (const machine of listed) {
-    // The runner removes what was idle longer than IdleTime, not as long.
-    const at = machine.usedAt + idle.idleTimeMs + 1;
-    if (machine.state === 'idle' && at > now && (next === null || at < next)) next = at;
+    const at = machine.usedAt + idle.idleTimeMs;
+    if (machine.state === 'idle' && at >= now && (next === null || at < next)) next = at;
   }
   return next;
 }

@@ -6,7 +6,7 @@ import type { JobSpec } from '../../../../src/sim/gitlab/job.ts';
 import { type Box, createBox } from '../../../../src/sim/runner/box.ts';
 import type { JobHosts, JobRun } from '../../../../src/sim/runner/job-hosts.ts';
 import type { MachineTool, ToolCall } from '../../../../src/sim/runner/machine-tool.ts';
-import { createRunner, type RunnerOptions } from '../../../../src/sim/runner/runner.ts';
+import { createRunner, type Runner, type RunnerOptions } from '../../../../src/sim/runner/runner.ts';
 import {
   type IdleNow,
   type RunnerSettings,
@@ -165,16 +165,18 @@ export function createStubWorld(wish: StubWish = {}) {
     ...(wish.box ?? { cores: Number.POSITIVE_INFINITY, startMs: 1_000, spread: 0 }),
   });
   const hosts = createStubHosts(timeline, box);
-  const runner = createRunner({
-    timeline,
-    seed: 7,
-    gitlab,
-    tool: stub.tool,
-    hosts,
-    settings,
-    odds: { missedWord: 0, ownCreateFirst: 0 },
-    ...wish.runner,
-  });
+  const again = (): Runner =>
+    createRunner({
+      timeline,
+      seed: 7,
+      gitlab,
+      tool: stub.tool,
+      hosts,
+      settings,
+      odds: { missedWord: 0, ownCreateFirst: 0 },
+      ...wish.runner,
+    });
+  const runner = again();
   return {
     timeline,
     gitlab,
@@ -184,6 +186,8 @@ export function createStubWorld(wish: StubWish = {}) {
     hosts,
     section,
     settings,
+    /** Another runner before the same tool. */
+    again,
     /** Moves on by so many seconds. */
     pass: (seconds: number) => drive(timeline, timeline.now() + seconds * 1_000),
     until: (done: () => boolean, seconds = 3_600) => drive(timeline, timeline.now() + seconds * 1_000, done),
