@@ -7,12 +7,14 @@ import { doorCalls } from './door-calls.ts';
 import { leases } from './leases.ts';
 import { planner } from './planner.ts';
 import type { Row } from './row.ts';
+import { tenThousand } from './ten-thousand.ts';
 
 const groups: Readonly<Record<string, () => readonly Row[] | Promise<readonly Row[]>>> = {
   planner,
   door: doorCalls,
   cold: coldCreates,
   socket: leases,
+  crowd: tenThousand,
 };
 
 function table(rows: readonly Row[]): string {

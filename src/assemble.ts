@@ -7,7 +7,7 @@ import type { Machine } from './domain/machine.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
-import type { Docker, DockerHost } from './ports/docker.ts';
+import type { Docker, DockerHost, DockerTls } from './ports/docker.ts';
 import type { Hosts } from './ports/host.ts';
 import type { Keys } from './ports/keys.ts';
 import type { Log } from './ports/log.ts';
@@ -28,6 +28,7 @@ import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createLostHosts, type LostHosts } from './service/lost-hosts.ts';
 import { createMailbox } from './service/mailbox.ts';
+import type { OwnClient } from './service/own-client.ts';
 import { switchPools } from './service/pool-switches.ts';
 import { findHolder } from './service/relearn-leases.ts';
 import { reloadConfig } from './service/reload.ts';
@@ -84,6 +85,8 @@ export type AssembleInput = {
   userKeyPath: string;
   /** PEM of the authority, read once at start. */
   authority: string;
+  /** The manager's own client certificate for its looks at hosts; without one each machine's own is used. */
+  ownClient?: OwnClient;
   /** What only the process knows, for `status`. */
   process: Parameters<typeof createUseCases>[0]['process'];
   stop: AbortSignal;
@@ -95,6 +98,9 @@ type Context = Omit<AssembleInput, 'config'> & {
   journal: Journal;
   line: WaitingLine;
   background: Background;
+  /** The machine's own certificates, as its folder gets them. */
+  tlsOf(machine: Machine): DockerTls | null;
+  /** Where the manager reaches its Docker. */
   hostOf(machine: Machine): DockerHost | null;
   lost: LostHosts;
   late: { leases: Leases; loop: Loop };
@@ -105,6 +111,11 @@ function createContext(input: AssembleInput): Context {
   const config = createCurrentConfig(input.config, clock.now());
   const background = createBackground(log);
   const late = {} as Context['late'];
+  const tlsOf = ({ id }: Machine): DockerTls | null => {
+    const tls = store.machineTls(id);
+    // A new authority serves new machines only: each is known by the one that it was made with.
+    return tls === null ? null : { ca: tls.ca ?? input.authority, cert: tls.cert, key: tls.key };
+  };
   return {
     ...input,
     config,
@@ -118,13 +129,13 @@ function createContext(input: AssembleInput): Context {
       leases: () => late.leases,
       track: background.track,
     }),
+    tlsOf,
     hostOf(machine) {
-      const tls = store.machineTls(machine.id);
+      const tls = tlsOf(machine);
       if (tls === null || machine.address === null) return null;
       const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
-      // A new authority serves new machines only: each is known by the one that it was made with.
-      const { cert, key, ca } = tls;
-      return { address: machine.address, port, tls: { ca: ca ?? input.authority, cert, key } };
+      const own = tls.ca === input.authority ? input.ownClient?.current() : undefined;
+      return { address: machine.address, port, tls: { ...tls, ...own } };
     },
   };
 }
@@ -163,10 +174,10 @@ function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler
     filesFor(lease, machine) {
       const pool = config.pool(machine.pool);
       const host = hostOf(machine);
-      if (pool === null || host === null) throw new Error(`machine ${machine.id} has no certificates`);
+      const tls = context.tlsOf(machine);
+      if (pool === null || host === null || tls === null) throw new Error(`machine ${machine.id} has no certificates`);
       const sshKeyPath = pool.host.sshKeyPath ?? context.userKeyPath;
       const healthyUntil = clock.now() + NOTE_GOOD_MS;
-      const { tls } = host;
       const files = machineFiles({
         name: lease.name,
         store: lease.store,

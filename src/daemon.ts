@@ -14,6 +14,7 @@ import { listenOnSocket } from './doors/http/listen-socket.ts';
 import { createSocketApp } from './doors/http/socket-app.ts';
 import { createTelemetryApp, type Verdict } from './doors/http/telemetry-app.ts';
 import type { Clock } from './ports/clock.ts';
+import { createOwnClient } from './service/own-client.ts';
 import { isoTime } from './service/replies.ts';
 import { noteAuthorities, tellFindings } from './service/start-findings.ts';
 import { type Wired, wire } from './wire.ts';
@@ -175,6 +176,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   const startedAt = clock.now();
   const authority = await keys.authority();
   const manager = await keys.identity();
+  const ownClient = await createOwnClient({ keys, clock });
   const notes: string[] = [];
   noteAuthorities(wired.ports.store, manager, authority);
   const parts: Parts = assemble({
@@ -184,6 +186,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     reloaded: (next) => watch(next),
     manager,
     authority,
+    ownClient,
     userKeyPath: wired.userKeyPath,
     process: processFacts(config, wired, () => parts, { at: startedAt, manager, notes }),
     stop: stop.signal,
@@ -209,7 +212,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
 
   watch(config);
   const notify = createNotify({ env, pid: process.pid });
-  const running = parts.run(stop.signal);
+  const running = Promise.all([parts.run(stop.signal), ownClient.run(stop.signal)]).then(() => undefined);
   const holding = wired.hold(stop.signal);
   const beat = watchdog(stop.signal, notify, () => doors.isAlive(), clock);
   await notify.ready(`${config.pools.length} pools`);

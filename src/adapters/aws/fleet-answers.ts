@@ -39,6 +39,9 @@ export type FleetAnswers = {
 type AnyPage = Pages[ReaderName];
 
 /** One body for the worker. */
+/** MiB of the parser's heap: a page of 1,000 instances takes some 40; without a bound V8 lets it grow to hundreds. */
+const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
+
 export type WorkerTask = { id: number; reader: ReaderName; body: Uint8Array };
 
 /** The reply of the worker to one body. */
@@ -149,7 +152,7 @@ function createParser(log: Log, workerFromBytes: number) {
   };
 
   const start = (): Worker => {
-    const started = new Worker(new URL('./page-worker.ts', import.meta.url));
+    const started = new Worker(new URL('./page-worker.ts', import.meta.url), { resourceLimits });
     started.on('message', (reply: WorkerReply) => {
       const entry = waiting.get(reply.id);
       waiting.delete(reply.id);

@@ -1,15 +1,13 @@
 // One request to a host's Docker API: TLS both ways, kept connections per host, answers bounded in size and time.
 // Must not know which requests hostler makes; that is docker.ts.
 // Trap: leave checkServerIdentity out of the options altogether; `undefined` there throws inside Node.
-import { Agent, request } from 'node:https';
+import { type Agent, request } from 'node:https';
 import { HostlerError, messageOf } from '../../domain/error.ts';
 import type { DockerHost } from '../../ports/docker.ts';
+import { createKeptLines } from './kept-lines.ts';
 
 /** A listing of 200 containers with all their labels has some 400 KB; far more is not an honest answer. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-
-/** Cleaning removes containers side by side; more connections than this do not make dockerd faster. */
-const MAX_SOCKETS = 4;
 
 export type Answer = { status: number; body: string };
 
@@ -26,8 +24,6 @@ export interface DockerApi {
   /** Ends the kept connections of an address. */
   forget(address: string): void;
 }
-
-type Line = { agent: Agent; cert: string; address: string };
 
 /** Text of a URL's host part. */
 function urlHost(address: string): string {
@@ -81,32 +77,14 @@ function exchange(agent: Agent, host: DockerHost, call: ApiCall, signal: AbortSi
 
 /** Connections to many hosts, each with its own small agent. */
 export function createDockerApi(): DockerApi {
-  const lines = new Map<string, Line>();
-
-  function agentFor(host: DockerHost): Agent {
-    const key = `${host.address} ${host.port}`;
-    const known = lines.get(key);
-    if (known !== undefined && known.cert === host.tls.cert) return known.agent;
-    known?.agent.destroy();
-    const agent = new Agent({
-      keepAlive: true,
-      maxSockets: MAX_SOCKETS,
-      maxFreeSockets: 1,
-      minVersion: 'TLSv1.2',
-      ca: host.tls.ca,
-      cert: host.tls.cert,
-      key: host.tls.key,
-    });
-    lines.set(key, { agent, cert: host.tls.cert, address: host.address });
-    return agent;
-  }
+  const lines = createKeptLines();
 
   async function exchangeFresh(host: DockerHost, call: ApiCall, signal: AbortSignal): Promise<Answer> {
     try {
-      return await exchange(agentFor(host), host, call, signal);
+      return await exchange(lines.agentFor(host), host, call, signal);
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
-      return exchange(agentFor(host), host, call, signal);
+      return exchange(lines.agentFor(host), host, call, signal);
     }
   }
 
@@ -123,12 +101,6 @@ export function createDockerApi(): DockerApi {
         });
       }
     },
-    forget(address) {
-      for (const [key, line] of lines) {
-        if (line.address !== address) continue;
-        line.agent.destroy();
-        lines.delete(key);
-      }
-    },
+    forget: (address) => lines.forget(address),
   };
 }

@@ -1,0 +1,86 @@
+// How many connections to hosts are kept, over real TLS sockets on loopback.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createKeptLines, type KeptLines } from '../../../../src/adapters/docker/kept-lines.ts';
+import { createKeys } from '../../../../src/adapters/keys/keys.ts';
+import { createClock } from '../../../../src/adapters/system/clock.ts';
+import { HOUR_MS } from '../../../../src/domain/units.ts';
+
+const clock = createClock();
+const folder = mkdtempSync(join(tmpdir(), 'hostler-lines-'));
+const keys = createKeys(folder, { clock });
+const ADDRESSES = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+let tls = { ca: '', cert: '', key: '' };
+let port = 0;
+/** Answers that are held back. */
+const held: (() => void)[] = [];
+const server = createServer((asked, response) => {
+  if (asked.url === '/held') held.push(() => response.end('late'));
+  else response.end('OK');
+});
+
+beforeAll(async () => {
+  const notAfter = clock.now() + HOUR_MS;
+  const own = await keys.issueServer({ name: 'm-1', addresses: ADDRESSES, names: [], notAfter });
+  tls = { ca: await keys.authority(), ...(await keys.issueClient({ name: 'manager', notAfter })) };
+  server.setSecureContext({ ...own, ca: tls.ca });
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  port = (server.address() as AddressInfo).port;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const hostAt = (address: string) => ({ address, port, tls });
+
+/** Asks; resolves with the answer and whether a kept connection served it. */
+function ask(lines: KeptLines, address: string, path = '/'): Promise<{ text: string; kept: boolean }> {
+  return new Promise((resolve, reject) => {
+    const agent = lines.agentFor(hostAt(address));
+    const sent = request({ agent, host: address, port, path }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+      answer.on('end', () => resolve({ text, kept: sent.reusedSocket }));
+    });
+    sent.on('error', reject).end();
+  });
+}
+
+/** Resolves when the answer's connection is back with its agent. */
+const atRest = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a host that is asked again is asked over the kept connection', async () => {
+  const lines = createKeptLines();
+  await ask(lines, '127.0.0.1');
+  await atRest();
+  expect(await ask(lines, '127.0.0.1')).toEqual({ text: 'OK', kept: true });
+  lines.forget('127.0.0.1');
+  expect(lines.count()).toBe(0);
+});
+
+test('beyond the number that is kept, the host that was asked longest ago loses its connection', async () => {
+  const lines = createKeptLines(2);
+  for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.1', '127.0.0.3']) {
+    await ask(lines, address);
+    await atRest();
+  }
+  expect(lines.count()).toBe(2);
+  expect((await ask(lines, '127.0.0.1')).kept).toBe(true);
+  await atRest();
+  expect((await ask(lines, '127.0.0.2')).kept).toBe(false);
+});
+
+test('a connection with a request under way is not ended to make room', async () => {
+  const lines = createKeptLines(1);
+  const late = ask(lines, '127.0.0.1', '/held');
+  await expect.poll(() => held.length).toBe(1);
+  expect((await ask(lines, '127.0.0.2')).text).toBe('OK');
+  held[0]?.();
+  expect((await late).text).toBe('late');
+});
