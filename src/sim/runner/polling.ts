@@ -46,21 +46,20 @@ export function createPolling(parts: PollParts): Polling {
     }
   };
 
-  /** When the polls would find something new by time alone. */
-  const quietUntil = (): number => {
-    const at = now();
+  /** When polls that found nothing at `since` would find something by time alone. */
+  const quietUntil = (since: number): number => {
+    const minute = (Math.floor(since / MINUTE_MS) + 1) * MINUTE_MS;
     const each = parts.sections().map(({ settings, provider }) => {
-      const minute = (Math.floor(at / MINUTE_MS) + 1) * MINUTE_MS;
-      const period = settings.idleChangesAt?.(at) ?? minute;
-      return Math.min(period, provider.nextChangeAt(settings.idle(at)) ?? period);
+      const period = settings.idleChangesAt?.(since) ?? minute;
+      return Math.min(period, provider.nextChangeAt(settings.idle(since), since) ?? period);
     });
-    return Math.min(at + REST_AT_MOST_MS, ...each);
+    return Math.min(since + REST_AT_MOST_MS, ...each);
   };
 
   /** Lets polls pass until one could find something; ends at the moment of that poll. */
-  const rest = async (intervalMs: number): Promise<void> => {
+  const rest = async (intervalMs: number, since: number): Promise<void> => {
     const from = now();
-    const until = quietUntil();
+    const until = quietUntil(since);
     if (until <= from) return;
     const { promise: over, resolve } = Promise.withResolvers<void>();
     rouse = resolve;
@@ -91,10 +90,11 @@ export function createPolling(parts: PollParts): Polling {
     async run() {
       while (!state.stopping) {
         const before = state.changes;
+        const since = now();
         const intervalMs = parts.checkIntervalMs();
         const did = await pass(parts.sections(), intervalMs);
         const quiet = !did && state.open === 0 && before === state.changes && !parts.full();
-        if (quiet && parts.mayRest) await rest(intervalMs);
+        if (quiet && parts.mayRest) await rest(intervalMs, since);
       }
     },
     stopping: () => state.stopping,

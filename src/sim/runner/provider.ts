@@ -31,8 +31,8 @@ export type Provider = {
   release(machine: RunnerMachine): void;
   /** The poll got no job for it. */
   putBack(machine: RunnerMachine): void;
-  /** When time alone would next change what a poll does; null: not at all. */
-  nextChangeAt(idle: IdleNow): number | null;
+  /** When time alone would first change what a poll does that did nothing at `since`; null: not at all. */
+  nextChangeAt(idle: IdleNow, since: number): number | null;
 };
 
 export type ProviderParts = {
@@ -142,13 +142,13 @@ export function createProvider(parts: ProviderParts): Provider {
       machine.builds += 1;
       return { machine, url };
     },
-    nextChangeAt(idle) {
+    nextChangeAt(idle, since) {
       const machines = list();
       const newest = newestIdle(machines);
-      const askedAgainAt = newest === undefined ? null : calls.reachableUntil(newest.name);
-      const removedAt = nextRemovalAt(idle, machines, now());
-      if (askedAgainAt === null || removedAt === null) return askedAgainAt ?? removedAt;
-      return Math.min(askedAgainAt, removedAt);
+      const removedAt = nextRemovalAt(idle, machines, since);
+      if (newest === undefined) return removedAt;
+      const askedAt = calls.reachableUntil(newest.name) ?? since;
+      return removedAt === null ? askedAt : Math.min(askedAt, removedAt);
     },
   };
 }

@@ -64,14 +64,14 @@ export function removals(
 }
 
 /**
- * When time alone would next let a machine go; null: not at all. The runner removes what was idle longer than IdleTime: at
- * the moment itself it does not yet.
+ * When time alone would let a machine go for the first time since `since`, at which nothing went; null: not at all. The
+ * runner removes what was idle longer than IdleTime: at the moment itself it does not yet.
  */
-export function nextRemovalAt(idle: IdleNow, listed: readonly RunnerMachine[], now: number): number | null {
+export function nextRemovalAt(idle: IdleNow, listed: readonly RunnerMachine[], since: number): number | null {
   let next: number | null = null;
   for (const machine of listed) {
     const at = machine.usedAt + idle.idleTimeMs;
-    if (machine.state === 'idle' && at >= now && (next === null || at < next)) next = at;
+    if (machine.state === 'idle' && at >= since && (next === null || at < next)) next = at;
   }
   return next;
 }
