@@ -33,6 +33,17 @@ type Order = {
 
 type Fleet = { room: number };
 
+/**
+ * Nothing is on record at this site and EC2 has not shown it yet. The database may be lost: its machines would stand beside
+ * those that are launched now.
+ */
+function isBlind(draft: Draft, site: string): boolean {
+  return (
+    draft.seen.instances.get(site)?.kind === 'failed' &&
+    !draft.slots.some(({ machine }) => machine.site === site)
+  );
+}
+
 function roomOf(
   draft: Draft,
   { pool, counts, missing, waiting, demand }: Sizing,
@@ -40,6 +51,7 @@ function roomOf(
   if (pool.memory.paused) return { room: 0, ends: 'paused' };
   if (pool.memory.draining) return { room: 0, ends: 'draining-pool' };
   const { limit, maxComing, launch } = pool.spec;
+  if (isBlind(draft, launch.site.key)) return { room: 0, ends: 'stale-instances' };
   const keys = restKeysFor(launch.site.key, pool.spec.id, pool.offering);
   const closed = closingRest(draft.seen.rests, keys, draft.now, waiting + demand > 0);
   if (closed !== null && missing > 0) {

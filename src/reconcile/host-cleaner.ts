@@ -7,6 +7,7 @@ import type { ReasonCode } from '../domain/reason.ts';
 import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
+import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from '../service/current-config.ts';
 import type { Journal } from '../service/journal.ts';
@@ -28,6 +29,7 @@ type CleanerDeps = {
   config: CurrentConfig;
   docker: Docker;
   clock: Clock;
+  log: Log;
   journal: Journal;
   hostOf(machine: Machine): DockerHost | null;
   /** Percent in use of the host's fullest disk, null when it cannot tell. Throws when the host cannot be visited. */
@@ -58,7 +60,7 @@ const cleanFailed = (error: string): Cleaned => ({
 
 /** The cleaner of one daemon. */
 export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCleaner {
-  const { store, docker, clock, journal } = deps;
+  const { store, docker, clock, log, journal } = deps;
   const underWay = new Map<string, Promise<void>>();
 
   function maxBuildsReached(machine: Machine): boolean {
@@ -132,7 +134,12 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
     if (underWay.has(id) || stop.aborted) return;
     underWay.set(
       id,
-      clean(id).finally(() => underWay.delete(id)),
+      clean(id)
+        // Nobody waits for it: what its end could not store is taken up by the next start.
+        .catch((error: unknown) =>
+          log.error('a host could not be cleaned', { machine: id, error: messageOf(error) }),
+        )
+        .finally(() => underWay.delete(id)),
     );
   };
 

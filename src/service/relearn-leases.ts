@@ -76,13 +76,21 @@ type HolderDeps = {
   paths(): readonly string[];
 };
 
-/** Who holds an adopted machine. Throws when its host cannot be asked: what runs there decides, so nothing is guessed. */
+/**
+ * Who holds an adopted machine. A folder that names its host is enough, also while the host is silent: a job may run there
+ * all the same. Throws when neither can be asked: what runs there decides, so nothing is guessed.
+ */
 export async function findHolder(deps: HolderDeps, id: string): Promise<Lease | null> {
   const { store, runnerStore, docker, clock } = deps;
   const machine = store.machine(id);
   const host = machine === null ? null : deps.hostOf(machine);
   if (machine === null || host === null) return null;
-  const jobs = await docker.jobContainers(host, clock.timeout(HOLDER_LIMIT_MS));
-  const adopted = { id, pool: machine.pool, address: host.address, port: host.port };
-  return relearnLease({ store, runnerStore, paths: deps.paths(), now: clock.now() }, adopted, jobs);
+  const asked = docker.jobContainers(host, clock.timeout(HOLDER_LIMIT_MS));
+  const jobs = await asked.catch((error: unknown) => ({ error }));
+  const about = { id, pool: machine.pool, address: host.address, port: host.port };
+  const known = { store, runnerStore, paths: deps.paths(), now: clock.now() };
+  if (!('error' in jobs)) return relearnLease(known, about, jobs);
+  const byFolder = await relearnLease(known, about, []);
+  if (byFolder === null) throw jobs.error;
+  return byFolder;
 }

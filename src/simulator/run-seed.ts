@@ -59,7 +59,9 @@ const CALL_FAULTS = ['ec2-failed', 'ec2-throttled', 'ec2-lost-answer', 'ec2-dupl
 async function configsOf(scenario: Scenario) {
   const read = async (turn: number, isResting: boolean) => {
     const config = await configOf(fileOf(scenario, { turn, isResting }));
-    return { ...config, pools: config.pools.map((pool) => driven(pool, scenario.way)) };
+    // At rest a standing runner wants nothing either.
+    const way = isResting && scenario.way === 'standing' ? 'drop-in' : scenario.way;
+    return { ...config, pools: config.pools.map((pool) => driven(pool, way)) };
   };
   const working = await Promise.all(Array.from({ length: TOKENS }, (_, turn) => read(turn, false)));
   return { working, resting: (turn: number) => read(turn, true) };
@@ -158,7 +160,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
     way: scenario.way,
     bootMs: scenario.bootMs,
     pem,
-    odds: { missedWord: 0.005, ownCreateFirst: 0.1 },
+    odds: { missedWord: 0.005, ownCreateFirst: 0 },
     hooks: {
       ...checkers,
       ...faultHooks(plan, spells, now),
@@ -221,6 +223,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
     stage.change(await configs.resting(turn));
     await live(stage, now() + REST_MS, minute, () => leftovers(stage).length === 0);
     const left = leftovers(stage);
+    if (process.env['DBG'] && left.length) console.log('RUNNER', JSON.stringify(stage.runner.machines()), stage.runner.jobsRunning(), stage.runner.stuck(), now(), [...stage.folder.machines.keys()]);
     if (left.length > 0) book.add('not-empty', `${left.length} left: ${left.slice(0, 6).join(', ')}`);
   }
   checkCost({ stage, scenario, book, sum: costs.sum(now()), elapsedMs: now() - START, fired: plan.fired() });

@@ -84,10 +84,20 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
     awaitState(deps, id);
     return words;
   }
-  // An adopted host may run a job that only its Docker could tell of: it is asked again until boot_timeout.
-  if (machine.hostKeys.length === 0) update(deps, id, (current) => ({ ...current, failure: answer.message }));
-  else await endFailedBoot(deps, id, 'provision-failed', `${answer.step}: ${answer.message}`);
+  if (machine.hostKeys.length > 0)
+    await endFailedBoot(deps, id, 'provision-failed', `${answer.step}: ${answer.message}`);
+  else if (!(await relearnSilent(deps, id, spec.maxMachineLifeMs)))
+    // It may run a job that only its Docker could tell of: it is asked again until boot_timeout.
+    update(deps, id, (current) => ({ ...current, failure: answer.message }));
   return words;
+}
+
+/** A host that was taken back and says nothing belongs to the folder that names it, if there is one. */
+async function relearnSilent(deps: ActDeps, id: string, lifeMs: DurationMs): Promise<boolean> {
+  const { keys, clock } = deps;
+  const notAfter = clock.now() + lifeMs + CERTIFICATE_SPARE_MS;
+  const [client, ca] = await Promise.all([keys.issueClient({ name: id, notAfter }), keys.authority()]);
+  return relearn(deps, id, { ...client, ca }).catch(() => false);
 }
 
 /** An adopted host that somebody holds goes back to its lease. False when it is free. */

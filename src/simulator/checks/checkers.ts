@@ -24,6 +24,8 @@ const OPEN_REQUESTS = 60;
 /** Share of calls that EC2 may refuse for their rate. */
 const THROTTLED_SHARE = 0.01;
 const FEW_CALLS = 200;
+/** What the daemon rightly calls an error while the world is broken. */
+const EXCUSED = /cannot be written|no space is left|cannot be read/;
 
 export type Checkers = {
   onTerminate(ids: readonly string[]): void;
@@ -164,7 +166,7 @@ export function createCheckers(book: BreachBook, stage: () => Stage): Checkers {
     said(level, message, fields) {
       const error = String(fields['error'] ?? '');
       if (message === 'a tick failed' && error.includes('breaks a rule')) book.add('plan-broken', error);
-      else if (level === 'error' && !/cannot be written|no space is left|cannot be read/.test(error))
+      else if (level === 'error' && !EXCUSED.test(`${message} ${error}`))
         book.add('internal-error', `${message}: ${error} ${JSON.stringify(fields).slice(0, 200)}`);
     },
     died: (error) => book.add('daemon-died', error),

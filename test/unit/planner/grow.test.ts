@@ -203,4 +203,11 @@ describe('idle launches', () => {
     expect(counts(seen)).toEqual([['linux', 2, 'idle']]);
     expect(codes(seen)).toContain('stale-instances');
   });
+
+  test('wait for the first list when the store knows nothing: its machines may stand without a record', () => {
+    const blind = { instances: new Map([[SITE, { kind: 'failed', why: 'down' } as const]]) };
+    const seen = observation({ pools: [dropIn({ idleCount: 3 })], leases: creates(2), ...blind });
+    expect(counts(seen)).toEqual([]);
+    expect(codes(seen)).toContain('stale-instances');
+  });
 });
