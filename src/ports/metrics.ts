@@ -3,6 +3,7 @@
 import type { MachinePhase } from '../domain/machine.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { PoolSize } from '../domain/plan.ts';
+import type { QueueSourceName, QueueState } from '../domain/queue.ts';
 import type { ReasonCode } from '../domain/reason.ts';
 import type { DurationMs, EpochMs } from '../domain/units.ts';
 
@@ -20,6 +21,20 @@ export type PoolGauges = {
   instanceType: string;
 };
 
+/** How a pool's job queue is seen. */
+export type QueueGauges = {
+  pool: string;
+  /** null: no source. */
+  source: QueueSourceName | null;
+  state: QueueState;
+  /** Age of the oldest pending job that the pool may take; 0 = none. */
+  oldestMs: DurationMs;
+  /** Pending jobs of a look that is too old to launch for. */
+  held: number;
+  /** Age of the last answer; null = none yet. */
+  ageMs: DurationMs | null;
+};
+
 export interface Metrics {
   pool(gauges: PoolGauges): void;
   /** A pool that left the configuration: its series go. */
@@ -33,6 +48,10 @@ export interface Metrics {
   leaseEnded(pool: string, reason: ReasonCode): void;
   event(code: ReasonCode): void;
   ec2Call(action: string, outcome: string, ms: DurationMs): void;
+  queue(gauges: QueueGauges): void;
+  gitlabCall(what: string, outcome: string, ms: DurationMs): void;
+  /** Calls a minute that may go out, and what GitLab says is left of its limit; null = it says nothing. */
+  gitlabBudget(callsPerMinute: number, remaining: number | null): void;
   tick(ms: DurationMs, at: EpochMs): void;
   tickFailed(): void;
   sourceAge(source: string, site: string, ms: DurationMs): void;

@@ -3,8 +3,9 @@
 // Trap: a pool that left must take its series with it; every series with a pool label goes through `poolLabels`.
 import { type Counter, collectDefaultMetrics, type Gauge, type Histogram, Registry } from 'prom-client';
 import type { OutcomeKind } from '../../domain/outcome.ts';
+import type { QueueSourceName } from '../../domain/queue.ts';
 import { type ReasonCode, reasonTexts } from '../../domain/reason.ts';
-import type { Metrics, PoolGauges } from '../../ports/metrics.ts';
+import type { Metrics, PoolGauges, QueueGauges } from '../../ports/metrics.ts';
 import { type CompatSeries, createCompatSeries } from './compat-series.ts';
 import { defineSeries, poolSizeSeries, type Series } from './series.ts';
 
@@ -110,6 +111,20 @@ function setPool(series: Series, labels: PoolLabels, gauges: PoolGauges): void {
     series.reasons.set(labels.of(series.reasons, { pool, reason }), current.has(reason) ? 1 : 0);
 }
 
+const queueSources: readonly QueueSourceName[] = ['rest', 'graphql', 'instance', 'metrics'];
+
+function setQueue(series: Series, labels: PoolLabels, gauges: QueueGauges): void {
+  const { pool } = gauges;
+  for (const source of queueSources)
+    series.queueSource.set(labels.of(series.queueSource, { pool, source }), source === gauges.source ? 1 : 0);
+  // A pool without a source misses nothing.
+  const isSeen = gauges.source === null || gauges.state === 'fresh' || gauges.state === 'off';
+  series.queueFresh.set(labels.of(series.queueFresh, { pool }), isSeen ? 1 : 0);
+  series.queueOldest.set(labels.of(series.queueOldest, { pool }), gauges.oldestMs / 1_000);
+  series.queueHeld.set(labels.of(series.queueHeld, { pool }), gauges.held);
+  series.queueAge.set(labels.of(series.queueAge, { pool }), (gauges.ageMs ?? 0) / 1_000);
+}
+
 type PoolMetrics = Pick<
   Metrics,
   | 'pool'
@@ -121,6 +136,7 @@ type PoolMetrics = Pick<
   | 'launchFailed'
   | 'ended'
   | 'leaseEnded'
+  | 'queue'
 >;
 
 function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
@@ -161,6 +177,7 @@ function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
       series.ended.inc(labels.of(series.ended, { pool, reason }));
       compat?.count(pool, failedCreations.has(reason) ? 'creation-failed' : 'removed');
     },
+    queue: (gauges) => setQueue(series, labels, gauges),
     leaseEnded: (pool, reason) => {
       series.leaseEnded.inc(labels.of(series.leaseEnded, { pool, reason }));
     },
@@ -175,6 +192,14 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
     ec2Call: (action, outcome, ms) => {
       series.ec2Calls.inc({ action, outcome });
       series.ec2Seconds.observe({ action }, ms / 1_000);
+    },
+    gitlabCall: (call, outcome, ms) => {
+      series.gitlabCalls.inc({ call, outcome });
+      series.gitlabSeconds.observe({ call }, ms / 1_000);
+    },
+    gitlabBudget: (callsPerMinute, remaining) => {
+      series.gitlabBudget.set(callsPerMinute);
+      if (remaining !== null) series.gitlabLeft.set(remaining);
     },
     tick: (ms, at) => {
       series.tick.observe(ms / 1_000);

@@ -103,6 +103,52 @@ function lifeSeries({ counter, histogram }: Makers) {
   };
 }
 
+function queueSeries({ gauge, counter, histogram }: Makers) {
+  return {
+    queueSource: gauge(
+      'hostler_queue_source_state',
+      '1 for the source that a pool reads its job queue from',
+      ['pool', 'source'],
+    ),
+    queueFresh: gauge(
+      'hostler_queue_fresh_state',
+      '1 while the job queue of a pool is seen; 0 = it should be and is not',
+      ['pool'],
+    ),
+    queueOldest: gauge(
+      'hostler_queue_oldest_job_seconds',
+      'Age of the oldest pending job that the pool may take; 0 = none',
+      ['pool'],
+    ),
+    queueHeld: gauge(
+      'hostler_queue_held_jobs',
+      'Pending jobs of a look too old to launch for: what stands for them is kept',
+      ['pool'],
+    ),
+    queueAge: gauge('hostler_queue_answer_age_seconds', 'Age of the last good answer of the job queue', [
+      'pool',
+    ]),
+    gitlabCalls: counter('hostler_gitlab_calls_total', 'Calls to GitLab, by what was asked and outcome', [
+      'call',
+      'outcome',
+    ]),
+    gitlabSeconds: histogram('hostler_gitlab_call_seconds', 'Time of calls to GitLab', {
+      labelNames: ['call'],
+      buckets: callBuckets,
+    }),
+    gitlabBudget: gauge(
+      'hostler_gitlab_budget_calls',
+      'Calls to GitLab a minute that hostler allows itself',
+      [],
+    ),
+    gitlabLeft: gauge(
+      'hostler_gitlab_remaining_calls',
+      "What GitLab's RateLimit-Remaining last said; no value while it says nothing",
+      [],
+    ),
+  };
+}
+
 function daemonSeries({ gauge, counter, histogram }: Makers) {
   return {
     events: counter('hostler_events_total', 'Events of the history, by reason', ['reason']),
@@ -150,7 +196,7 @@ function daemonSeries({ gauge, counter, histogram }: Makers) {
 /** Makes hostler's own series in a registry. */
 export function defineSeries(registry: Registry) {
   const makers = makersFor(registry);
-  return { ...poolSeries(makers), ...lifeSeries(makers), ...daemonSeries(makers) };
+  return { ...poolSeries(makers), ...lifeSeries(makers), ...queueSeries(makers), ...daemonSeries(makers) };
 }
 
 export type Series = ReturnType<typeof defineSeries>;

@@ -1,0 +1,91 @@
+// The runner's own figures as a source of the queue, and beside any source: the jobs of its other sections, which count
+// against `concurrent` too. Read on this machine, so often as it likes.
+// Trap: a runner that does not answer says nothing of the queue; its jobs cannot start either, so nothing is held for it.
+import { messageOf } from '../domain/error.ts';
+import type { JobGroup } from '../domain/queue.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { RunnerMetrics, RunnerScrape } from '../ports/queue.ts';
+import { nextRunnerQueue, type RunnerQueue, waitingIn } from '../queue/runner-queue.ts';
+import type { CurrentConfig } from './current-config.ts';
+import { isLabelOf } from './runner-labels.ts';
+
+/** Loopback: a scrape costs a millisecond. */
+const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
+const ANSWER_LIMIT_MS: DurationMs = 5 * SECOND_MS;
+
+export type QueueFigures = {
+  /** Scrapes once. `changed` is called when a pool's figure moved. */
+  look(): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+  /** The jobs that wait for a pool by the runner's last word; null = none known. */
+  group(pool: string, now: EpochMs): JobGroup | null;
+  otherJobs(): number;
+  state(): { at: EpochMs | null; failing: string | null };
+};
+
+type Deps = { config: CurrentConfig; runner: RunnerMetrics; clock: Clock; changed(): void };
+
+/** The figures of the runner named by the configuration. */
+export function createQueueFigures({ config, runner, clock, changed }: Deps): QueueFigures {
+  const queues = new Map<string, RunnerQueue>();
+  let others = 0;
+  let at: EpochMs | null = null;
+  let failing: string | null = null;
+
+  function countOthers({ jobs }: RunnerScrape): number {
+    const { pools } = config.get();
+    const foreign = [...jobs].filter(([label]) => !pools.some((pool) => isLabelOf(pool, label)));
+    return foreign.reduce((sum, [, count]) => sum + count, 0);
+  }
+
+  /** A pool's figures over its labels; old and new token may both be there for a while. */
+  function read(scrape: RunnerScrape, now: EpochMs): boolean {
+    let hasMoved = false;
+    for (const pool of config.get().pools) {
+      const labels = [...scrape.taken.keys()].filter((label) => isLabelOf(pool, label));
+      const taken = labels.reduce((sum, label) => sum + (scrape.taken.get(label) ?? 0), 0);
+      const sizes = labels.flatMap((label) => scrape.queueSize.get(label) ?? []);
+      const size = sizes.length === 0 ? null : Math.max(...sizes);
+      const before = queues.get(pool.id) ?? null;
+      const after = nextRunnerQueue(before, { taken, size }, now);
+      hasMoved ||= before !== null && after.at !== before.at;
+      queues.set(pool.id, after);
+    }
+    return hasMoved;
+  }
+
+  async function look(): Promise<void> {
+    const url = config.get().settings.runnerMetrics;
+    if (url === null) return;
+    try {
+      const scrape = await runner.scrape(url, clock.timeout(ANSWER_LIMIT_MS));
+      at = clock.now();
+      failing = null;
+      others = countOthers(scrape);
+      if (read(scrape, at)) changed();
+    } catch (error) {
+      failing = messageOf(error);
+      others = 0;
+    }
+  }
+
+  return {
+    look,
+    async run(signal) {
+      while (!signal.aborted) {
+        await look();
+        await clock.sleep(LOOK_EVERY_MS, signal);
+      }
+    },
+    group(pool, now) {
+      const queue = queues.get(pool);
+      const count = queue === undefined ? 0 : waitingIn(queue, now);
+      const observedAt = queue?.at ?? null;
+      if (count === 0 || observedAt === null) return null;
+      return { pools: [pool], observedAt, held: false, queuedAt: Array<EpochMs>(count).fill(observedAt) };
+    },
+    otherJobs: () => others,
+    state: () => ({ at, failing }),
+  };
+}

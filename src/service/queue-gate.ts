@@ -1,0 +1,40 @@
+// The one gate before all calls to one GitLab, whoever makes them: waits for a call's turn, counts what it came to.
+// Trap: two tokens may be one user's, so the budget belongs to the address and not to the token.
+import { gitlabError } from '../domain/gitlab-failure.ts';
+import { type DurationMs, SECOND_MS } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { CallGate } from '../ports/queue.ts';
+import type { Random } from '../ports/random.ts';
+import { createPace, type PaceState } from '../queue/pace.ts';
+
+/** With all places taken the gate looks again so soon. */
+const FULL_LOOK_MS: DurationMs = 100;
+/** A long pause is slept in parts: an answer under way may end it or make it longer. */
+const PART_MS: DurationMs = 10 * SECOND_MS;
+
+export type QueueGate = CallGate & { state(): PaceState };
+
+type Deps = { clock: Clock; random: Random; metrics: Metrics };
+
+/** A gate that has let nobody through yet. */
+export function createQueueGate({ clock, random, metrics }: Deps): QueueGate {
+  const pace = createPace(clock.now());
+  return {
+    async enter(signal) {
+      for (;;) {
+        if (signal.aborted) throw gitlabError('away', 'stopped before GitLab was asked');
+        const wait = pace.take(clock.now());
+        if (wait === 0) return;
+        await clock.sleep(wait === Infinity ? FULL_LOOK_MS : Math.min(wait, PART_MS), signal);
+      }
+    },
+    leave(report) {
+      pace.settle(report, clock.now(), random.float());
+      metrics.gitlabCall(report.what, report.outcome, report.ms);
+      const { callsPerMinute, remaining } = pace.state();
+      metrics.gitlabBudget(callsPerMinute, remaining);
+    },
+    state: () => pace.state(),
+  };
+}
