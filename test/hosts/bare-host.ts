@@ -1,6 +1,7 @@
 // One host that boots for real, without EC2 and daemon in front of it: for what provisioning and the host's own timer do.
 // A slow boot is waited for; the test's own time limit ends it.
 import { SECOND_MS } from '../../src/domain/units.ts';
+import type { HostContainer } from '../../src/emulator/docker-hosts/docker-host.ts';
 import { type DockerHosts, startDockerHosts } from '../../src/emulator/docker-hosts/start-docker-hosts.ts';
 import type { RunningHost } from '../../src/emulator/host-keeper.ts';
 import type { HostAddress } from '../../src/ports/host.ts';
@@ -30,17 +31,23 @@ export type BareHosts = {
   close(): Promise<void>;
 };
 
-/** Hosts of one test file on the tests' Docker. */
-export async function startBareHosts(socket: string): Promise<BareHosts> {
-  const hosts: DockerHosts = await startDockerHosts({ env: { DOCKER_HOST: `unix://${socket}` } });
+/** Hosts of one test file on the tests' Docker; `change` alters what that is asked for. */
+export async function startBareHosts(
+  socket: string,
+  change: (asked: HostContainer) => HostContainer = (asked) => asked,
+): Promise<BareHosts> {
+  const hosts: DockerHosts = await startDockerHosts({ env: { DOCKER_HOST: `unix://${socket}` }, change });
   const set = await provisioningSetUp();
   const { keys, clock } = set.deps;
   const running: RunningHost[] = [];
+  let booted = 0;
   return {
     set,
     gateway: gatewayOf(hosts),
     async boot({ own = '', life = hostLife, user = 'ubuntu' } = {}) {
       const address = hosts.addresses.take() ?? '';
+      booted += 1;
+      const instanceId = `i-0123456789abcde${booted.toString(16).padStart(2, '0')}`;
       const hostKey = await keys.hostKey();
       const { privateKey, publicKey } = await keys.userKey();
       const userData = composeUserData({
@@ -54,7 +61,7 @@ export async function startBareHosts(socket: string): Promise<BareHosts> {
         sshPort: 22,
         dockerPort: 2376,
         userData: Buffer.from(userData, 'base64').toString(),
-        instanceId: `i-0123456789abcde${running.length.toString(16).padStart(2, '0')}`,
+        instanceId,
         keyName: null,
       });
       running.push(host);

@@ -30,7 +30,11 @@ export type HostPlace = {
   cgroups: '1' | '2';
   /** Size of each host's own disk for Docker's data, in memory; null = a volume on this machine's disk. */
   diskMb: number | null;
+  /** Sees what Docker is asked for and may alter it. */
+  change(asked: HostContainer): HostContainer;
 };
+
+export type HostContainer = ReturnType<typeof containerOf>;
 
 /** The volume of /var/lib/docker. One in memory forgets what was on it when its host is stopped. */
 function dockerData({ mark, diskMb }: HostPlace) {
@@ -127,7 +131,9 @@ export async function startDockerHost(place: HostPlace, host: HostOptions): Prom
   const { docker } = place;
   // The network's name is this emulator's alone; instance ids repeat with the seed.
   const path = `/containers/create?name=${place.network}-${host.instanceId}`;
-  const id = madeId(await docker.json({ method: 'POST', path, json: containerOf(place, host) }));
+  const id = madeId(
+    await docker.json({ method: 'POST', path, json: place.change(containerOf(place, host)) }),
+  );
   const log = createConsole(docker, id);
   let on = new AbortController();
   const close = async (): Promise<void> => {

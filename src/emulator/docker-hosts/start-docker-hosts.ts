@@ -6,7 +6,7 @@ import type { AddressBlocks } from '../address-blocks.ts';
 import type { StartHost } from '../host-keeper.ts';
 import { cgroupVersion } from './docker-answers.ts';
 import { createDockerClient, dockerSocket } from './docker-client.ts';
-import { startDockerHost } from './docker-host.ts';
+import { type HostPlace, startDockerHost } from './docker-host.ts';
 import { ownMark, removeLeftovers } from './emulator-mark.ts';
 import { createHostNetwork } from './host-network.ts';
 
@@ -32,8 +32,10 @@ export async function startDockerHosts(options: {
   image?: string;
   /** Each host's Docker gets a disk of its own of this size, in memory. Default: none. */
   diskMb?: number | null;
+  /** Sees what Docker is asked for and may alter it: for hosts of another build. */
+  change?: HostPlace['change'];
 }): Promise<DockerHosts> {
-  const { env, image = DEFAULT_HOST_IMAGE, diskMb = null } = options;
+  const { env, image = DEFAULT_HOST_IMAGE, diskMb = null, change = (asked) => asked } = options;
   if (process.platform !== 'linux') {
     throw new HostlerError(
       'docker-unusable',
@@ -56,7 +58,8 @@ export async function startDockerHosts(options: {
   const mark = ownMark();
   const removed = await removeLeftovers(docker);
   const network = await createHostNetwork(docker, mark);
-  const place = { docker, image, network: network.name, mark, cgroups: cgroupVersion(info), diskMb };
+  const cgroups = cgroupVersion(info);
+  const place: HostPlace = { docker, image, network: network.name, mark, cgroups, diskMb, change };
   return {
     startHost: (host) => startDockerHost(place, host),
     addresses: network.addresses,
