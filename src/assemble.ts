@@ -141,13 +141,13 @@ function createContext(input: AssembleInput): Context {
 }
 
 function buildReconciler(context: Context): Reconciler {
-  const { ports, config, journal, manager, stop, hostOf, late } = context;
+  const { ports, config, journal, line, manager, stop, hostOf, late } = context;
   const { track } = context.background;
   const grantReady = (pool: string) => late.leases.grantReady(pool);
   const loseHost = (name: string, why: string) => context.lost.lose(name, 'instance-gone', why);
   const paths = () => [...new Set([config.get().settings.machineStoragePath, ...ports.store.stores()])];
   const holderOf = (id: string) => findHolder({ ...ports, hostOf, paths }, id);
-  const acts = { manager, hostOf, grantReady, loseHost, holderOf, paths, track, stop };
+  const acts = { manager, hostOf, grantReady, loseHost, holderOf, paths, line, track, stop };
   const deps = { ...ports, config, journal, ...acts };
   const reconciler = createReconciler(deps);
   late.loop = reconciler.loop;

@@ -1,19 +1,20 @@
 // Puts together everything one tick sees. Nothing here waits: slow sources are refreshed behind the loop.
-import type { CloudSite, Config } from '../domain/config.ts';
+import type { CloudSite } from '../domain/config.ts';
 import type { CallBudget, Observation, PoolView } from '../domain/observation.ts';
-import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from '../service/current-config.ts';
+import type { Journal } from '../service/journal.ts';
 import { freshMemory } from '../service/pool-memory.ts';
+import type { WaitingLine } from '../service/waiting-line.ts';
+import { createJumpWatch, moveTimes } from './clock-jump.ts';
 import type { Resolver } from './resolver.ts';
 import type { Sightings } from './sightings.ts';
 
 /** Before the first boot was seen: a plain Ubuntu with Docker installed at boot takes about that (facts: boot times). */
 const FIRST_BOOT_GUESS_MS: DurationMs = 90 * SECOND_MS;
-/** Wall and monotonic clock may differ by this much between ticks; more is a jump (design §5). */
-const JUMP_MS: DurationMs = 5 * MINUTE_MS;
 const P90 = 0.9;
 
 type ObserveDeps = {
@@ -24,6 +25,8 @@ type ObserveDeps = {
   sightings: Sightings;
   resolver: Resolver;
   manager: string;
+  line: WaitingLine;
+  journal: Journal;
   /** A machine that is called ready, but nobody has looked since the start: neither to be ended nor counted on. */
   isOpen(machine: string): boolean;
 };
@@ -33,24 +36,6 @@ export function bootP90(boots: readonly DurationMs[]): DurationMs {
   if (boots.length === 0) return FIRST_BOOT_GUESS_MS;
   const sorted = boots.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(P90 * sorted.length))] ?? FIRST_BOOT_GUESS_MS;
-}
-
-/** Retirements freeze for one IdleTime after the wall clock jumped. */
-function createJumpWatch(clock: Clock): (config: Config) => EpochMs {
-  let wall = clock.now();
-  let steady = clock.monotonic();
-  let frozenUntil: EpochMs = 0;
-  return (config) => {
-    const now = clock.now();
-    const monotonic = clock.monotonic();
-    if (Math.abs(now - wall - (monotonic - steady)) > JUMP_MS) {
-      const idleTimes = config.pools.map((pool) => pool.ownSchedule.base.idleTimeMs);
-      frozenUntil = now + Math.max(0, ...idleTimes);
-    }
-    wall = now;
-    steady = monotonic;
-    return frozenUntil;
-  };
 }
 
 export type Observer = {
@@ -64,14 +49,24 @@ export type Observer = {
 export function createObserver(deps: ObserveDeps): Observer {
   const { store, config, clock, cloud, sightings, resolver } = deps;
   const sites = new Map<string, CloudSite>();
-  const jumped = createJumpWatch(clock);
+  const jumps = createJumpWatch(clock);
   const knownSites = () => {
     for (const pool of config.get().pools) sites.set(pool.launch.site.key, pool.launch.site);
     return [...sites.values()];
   };
 
+  /** The clock was set: stored moments move along, before anybody judges them. */
+  function goAlong(by: DurationMs): void {
+    moveTimes(store, by);
+    deps.line.move(by);
+    const seconds = Math.round(by / SECOND_MS);
+    deps.journal({ code: 'clock-jumped', level: 'warn', detail: { by_s: seconds } });
+  }
+
   function observe(orphansSeen: ReadonlyMap<string, EpochMs>): Observation {
     const current = config.get();
+    const jump = jumps.look(current);
+    if (jump !== 0) goAlong(jump);
     const machines = store
       .machines()
       .filter((machine) => machine.phase !== 'gone')
@@ -98,8 +93,9 @@ export function createObserver(deps: ObserveDeps): Observer {
       rests: store.rests(),
       instances: new Map(inUse.map((site) => [site.key, sightings.view(site.key)])),
       budgets: new Map<string, CallBudget>(inUse.map((site) => [site.key, cloud.budget(site)])),
-      orphansSeen,
-      frozenUntil: jumped(current),
+      // First looks have their times of before: two must be a minute apart in truth.
+      orphansSeen: jump === 0 ? orphansSeen : new Map(),
+      frozenUntil: jumps.frozenUntil(),
       stateTrouble: store.trouble(),
       currentSpecs: new Map(current.pools.map((spec) => [spec.id, resolver.hash(spec)])),
     };

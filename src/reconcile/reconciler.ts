@@ -7,6 +7,7 @@ import type { RunnerStore } from '../ports/runner-store.ts';
 import { type VisitResult, visitHost } from '../provision/visit.ts';
 import { createFreeProof, type FreeProof } from '../service/prove-free.ts';
 import { createRenewals, type Renewals } from '../service/renew-hosts.ts';
+import type { WaitingLine } from '../service/waiting-line.ts';
 import { type Actor, createActor } from './act.ts';
 import type { ActDeps } from './act-deps.ts';
 import { createExplainer, type Explainer } from './explain.ts';
@@ -32,6 +33,7 @@ type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'> & {
   runnerStore: RunnerStore;
   /** Machine stores that may hold folders of ours. */
   paths(): readonly string[];
+  line: WaitingLine;
 };
 
 /** One SSH visit to a machine that stands; throws when it cannot be made. */

@@ -4,7 +4,7 @@
 import { specHash } from '../domain/build-request.ts';
 import type { PoolSpec } from '../domain/config.ts';
 import type { ResolvedLaunch } from '../domain/launch.ts';
-import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
 
@@ -13,7 +13,7 @@ const REFRESH_EVERY_MS: DurationMs = 10 * MINUTE_MS;
 /** Look-ups are a handful of calls; longer means that EC2 is in trouble. */
 const RESOLVE_LIMIT_MS: DurationMs = 45 * SECOND_MS;
 
-type Known = { spec: PoolSpec; resolved: ResolvedLaunch; hash: string; at: EpochMs };
+type Known = { spec: PoolSpec; resolved: ResolvedLaunch; hash: string; at: DurationMs };
 
 export type Resolver = {
   /** The hash of what a launch would use now, or null when not known. */
@@ -32,19 +32,24 @@ export function createResolver(
   const { cloud, clock } = deps;
   const known = new Map<string, Known>();
   const underWay = new Map<string, Promise<Known>>();
-  const triedAt = new Map<string, EpochMs>();
+  const triedAt = new Map<string, DurationMs>();
 
   function lookUp(spec: PoolSpec): Promise<Known> {
     const running = underWay.get(spec.id);
     if (running !== undefined) return running;
-    triedAt.set(spec.id, clock.now());
+    triedAt.set(spec.id, clock.monotonic());
     const work = cloud
       .resolve(spec.launch, clock.timeout(RESOLVE_LIMIT_MS, stop), {
         ssh: spec.host.sshPort,
         docker: spec.host.dockerPort,
       })
       .then((resolved) => {
-        const found = { spec, resolved, hash: specHash(spec.launch, spec.host, resolved), at: clock.now() };
+        const found = {
+          spec,
+          resolved,
+          hash: specHash(spec.launch, spec.host, resolved),
+          at: clock.monotonic(),
+        };
         known.set(spec.id, found);
         return found;
       })
@@ -65,7 +70,7 @@ export function createResolver(
       for (const spec of pools) {
         const found = current(spec);
         const due = found === null ? MINUTE_MS : REFRESH_EVERY_MS;
-        if (clock.now() - (found?.at ?? triedAt.get(spec.id) ?? 0) < due) continue;
+        if (clock.monotonic() - (found?.at ?? triedAt.get(spec.id) ?? -Infinity) < due) continue;
         void lookUp(spec)
           .then(deps.changed)
           .catch(() => undefined);

@@ -6,7 +6,7 @@ import { messageOf } from '../domain/error.ts';
 import type { Instance } from '../domain/instance.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { Source } from '../domain/observation.ts';
-import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
 
@@ -21,13 +21,14 @@ const LIST_LIMIT_MS: DurationMs = 40 * SECOND_MS;
 /** Values an EC2 filter takes at most. */
 const TOKENS_A_LOOK = 200;
 
+/** All times are monotonic: a clock that is set makes no view older or younger. */
 type View = {
   byId: Map<string, Instance>;
-  at: EpochMs;
+  /** The last good listing; null = none yet. */
+  at: DurationMs | null;
   why: string | null;
-  sweptAt: EpochMs;
-  triedAt: EpochMs;
-  lookedAt: EpochMs;
+  triedAt: DurationMs;
+  lookedAt: DurationMs;
 };
 
 export type Sightings = {
@@ -76,11 +77,10 @@ export function createSightings(
     if (known !== undefined) return known;
     const fresh: View = {
       byId: new Map(),
-      at: 0,
+      at: null,
       why: 'not listed yet',
-      sweptAt: 0,
-      triedAt: 0,
-      lookedAt: 0,
+      triedAt: Number.NEGATIVE_INFINITY,
+      lookedAt: Number.NEGATIVE_INFINITY,
     };
     views.set(site, fresh);
     return fresh;
@@ -88,17 +88,14 @@ export function createSightings(
 
   async function sweep(site: CloudSite): Promise<readonly Instance[]> {
     const view = viewOf(site.key);
-    view.triedAt = clock.now();
+    view.triedAt = clock.monotonic();
+    const begun = clock.now();
     try {
       const instances = await cloud.list(site, deps.owner(), clock.timeout(LIST_LIMIT_MS, stop));
-      const now = clock.now();
       // What a launch answered after the listing began is kept: the listing cannot have seen it.
-      const young = [...view.byId.values()].filter(
-        (instance) => instance.launchedAt >= view.triedAt - SECOND_MS,
-      );
+      const young = [...view.byId.values()].filter((instance) => instance.launchedAt >= begun - SECOND_MS);
       view.byId = new Map([...young, ...instances].map((instance) => [instance.id, instance]));
-      view.at = now;
-      view.sweptAt = now;
+      view.at = clock.monotonic();
       view.why = null;
       return instances;
     } catch (error) {
@@ -109,7 +106,7 @@ export function createSightings(
 
   async function look(site: CloudSite, tokens: readonly string[]): Promise<void> {
     const view = viewOf(site.key);
-    view.lookedAt = clock.now();
+    view.lookedAt = clock.monotonic();
     for (let at = 0; at < tokens.length; at += TOKENS_A_LOOK) {
       const part = tokens.slice(at, at + TOKENS_A_LOOK);
       for (const instance of await cloud.listLaunches(site, part, clock.timeout(LIST_LIMIT_MS, stop))) {
@@ -122,18 +119,19 @@ export function createSightings(
     sweep,
     view(site) {
       const view = viewOf(site);
-      if (view.at === 0) return { kind: 'failed', why: view.why ?? 'not listed yet' };
+      if (view.at === null) return { kind: 'failed', why: view.why ?? 'not listed yet' };
       const value = [...view.byId.values()];
-      if (view.why === null && clock.now() - view.at <= STALE_AFTER_MS)
-        return { kind: 'fresh', value, at: view.at };
-      return { kind: 'stale', value, at: view.at, why: view.why ?? 'the last listing is too old' };
+      const ageMs = clock.monotonic() - view.at;
+      const at = Math.round(clock.now() - ageMs);
+      if (view.why === null && ageMs <= STALE_AFTER_MS) return { kind: 'fresh', value, at };
+      return { kind: 'stale', value, at, why: view.why ?? 'the last listing is too old' };
     },
     refresh(sites, machines) {
-      const now = clock.now();
+      const now = clock.monotonic();
       for (const site of sites) {
         const view = viewOf(site.key);
         if (now - view.triedAt >= SWEEP_EVERY_MS) start(`sweep ${site.key}`, () => sweep(site));
-        else if (now - Math.max(view.lookedAt, view.sweptAt) >= TRANSIT_EVERY_MS) {
+        else if (now - Math.max(view.lookedAt, view.at ?? Number.NEGATIVE_INFINITY) >= TRANSIT_EVERY_MS) {
           const moving = machines.filter((machine) => machine.site === site.key && isInTransit(machine));
           const tokens = [...new Set(moving.map((machine) => machine.launch))];
           if (tokens.length > 0) start(`look ${site.key}`, () => look(site, tokens));

@@ -62,7 +62,7 @@ export type AbandonedLeases = {
 export function createAbandonedLeases(deps: Deps): AbandonedLeases {
   const { store, config, runnerStore, docker, clock, leases, journal } = deps;
   /** First time each lease was seen so, and why; forgotten as soon as somebody holds it again. */
-  const since = new Map<string, EpochMs>();
+  const since = new Map<string, DurationMs>();
 
   async function runsNothing(lease: Lease): Promise<boolean> {
     const machine = lease.machine === null ? null : store.machine(lease.machine);
@@ -79,9 +79,10 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
       since.delete(lease.name);
       return;
     }
-    const first = since.get(lease.name) ?? clock.now();
+    const now = clock.monotonic();
+    const first = since.get(lease.name) ?? now;
     since.set(lease.name, first);
-    if (clock.now() - first < ABANDONED_AFTER_MS) return;
+    if (now - first < ABANDONED_AFTER_MS) return;
     since.delete(lease.name);
     const { name, pool, machine } = lease;
     journal({

@@ -48,7 +48,7 @@ export function admitLease(deps: AdmitDeps, request: LeaseRequest): Lease {
     journal({ code: 'lease-waiting', pool, lease: request.name, level: 'warn', text });
   }
   const now = clock.now();
-  const lease = newLease(request, pool, line.takePlace(pool, now) ?? now);
+  const lease = newLease(request, pool, line.takePlace(pool, clock.monotonic()) ?? now);
   store.transaction(() => {
     store.addStore(request.store);
     store.putLease(lease);

@@ -1,6 +1,7 @@
-// The doors that are being served: one connection a lease name, with when it asked and when it last heard from us.
+// The doors that are being served: one connection a lease name, with when it asked and when it last heard from us. All
+// times are monotonic.
 import type { LeaseEvent } from '../contract/api.ts';
-import type { EpochMs } from '../domain/units.ts';
+import type { DurationMs } from '../domain/units.ts';
 
 /** The way to one door. `closed` is called once, when the door or its process is gone. */
 export type LeaseConnection = {
@@ -9,18 +10,18 @@ export type LeaseConnection = {
   onClosed(closed: () => void): void;
 };
 
-type Served = { connection: LeaseConnection; pid: number; askedAt: EpochMs; heardAt: EpochMs };
+type Served = { connection: LeaseConnection; pid: number; askedAt: DurationMs; heardAt: DurationMs };
 
 export type DoorConnections = {
   /** `pid`: the door's process. */
-  add(name: string, connection: LeaseConnection, door: { pid: number; now: EpochMs }): void;
+  add(name: string, connection: LeaseConnection, door: { pid: number; now: DurationMs }): void;
   has(name: string): boolean;
   /** True when the door that is served for NAME is that process. */
   isFrom(name: string, pid: number): boolean;
   is(name: string, connection: LeaseConnection): boolean;
-  askedAt(name: string): EpochMs | null;
-  heardAt(name: string): EpochMs | null;
-  send(name: string, event: LeaseEvent, now: EpochMs): void;
+  askedAt(name: string): DurationMs | null;
+  heardAt(name: string): DurationMs | null;
+  send(name: string, event: LeaseEvent, now: DurationMs): void;
   /** Forgets the door; says the last word and hangs up unless the door is gone. */
   finish(name: string, lastWord: LeaseEvent | null): void;
   forget(name: string): void;

@@ -2,7 +2,7 @@
 // instance that their own config.json names is ended. What names none (`--driver none`) is just forgotten.
 // Trap: the release stays in the mailbox until EC2 accepted the end, so a failure is tried again, not lost.
 import type { CloudSite } from '../domain/config.ts';
-import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
@@ -26,7 +26,7 @@ type Deps = {
 /** Ends foreign machines one release at a time. */
 export function createForeignMachines(deps: Deps): (path: string, name: string) => Promise<void> {
   const { cloud, runnerStore, clock, journal } = deps;
-  const nextTry = new Map<string, EpochMs>();
+  const nextTry = new Map<string, DurationMs>();
 
   async function endInstance(instance: string, region: string | null): Promise<string | null> {
     const site = deps.sites().find((each) => region === null || each.region === region);
@@ -38,7 +38,7 @@ export function createForeignMachines(deps: Deps): (path: string, name: string) 
   }
 
   return async (path, name) => {
-    if ((nextTry.get(name) ?? 0) > clock.now()) return;
+    if ((nextTry.get(name) ?? 0) > clock.monotonic()) return;
     const machine = await runnerStore.foreignMachine(path, name);
     if (
       machine !== null &&
@@ -49,7 +49,7 @@ export function createForeignMachines(deps: Deps): (path: string, name: string) 
       const { instance, region } = machine;
       const failure = await endInstance(instance, region);
       if (failure !== null) {
-        nextTry.set(name, clock.now() + AGAIN_AFTER_MS);
+        nextTry.set(name, clock.monotonic() + AGAIN_AFTER_MS);
         journal({
           code: 'terminate-failed',
           lease: name,

@@ -88,7 +88,7 @@ function sendGranted({ doors, line, clock, filesFor }: Context, { lease, machine
   doors.send(
     lease.name,
     { event: 'granted', pool: lease.pool, machine: machine.id, url, files },
-    clock.now(),
+    clock.monotonic(),
   );
 }
 
@@ -106,7 +106,7 @@ function tellWaiting({ doors, line, clock, waitReason }: Context, lease: Lease):
   doors.send(
     name,
     { event: 'waiting', pool, place: line.place(name), reason: waitReason(pool) },
-    clock.now(),
+    clock.monotonic(),
   );
 }
 
@@ -157,7 +157,7 @@ async function closed(context: Context, name: string): Promise<void> {
 function serveDoor(context: Context, request: LeaseRequest, connection: LeaseConnection): void {
   const { doors, clock, isStopping } = context;
   const { name, pid } = request;
-  doors.add(name, connection, { pid, now: clock.now() });
+  doors.add(name, connection, { pid, now: clock.monotonic() });
   connection.onClosed(() => {
     if (isStopping() || !doors.is(name, connection)) return;
     doors.forget(name);
@@ -212,7 +212,7 @@ function refuse(context: Context, lease: Lease, reason: ReasonCode, error: Hostl
   const { code, message } = error;
   store.deleteLease(name);
   line.remove(name);
-  line.leavePlace(pool, lease.since, clock.now());
+  line.leavePlace(pool, lease.since, clock.monotonic());
   journal({ code: reason, pool, lease: name, level: 'warn', text: message });
   metrics.leaseEnded(pool, reason);
   doors.finish(name, { event: 'failed', code, message });
@@ -233,7 +233,8 @@ function sweepOne(context: Context, lease: Lease, daemonAgeMs: DurationMs): void
     return;
   }
   if (line.get(lease.name) === null) return;
-  const now = clock.now();
+  // Waits are lengths of time: a clock that was set neither ends nor prolongs one.
+  const now = clock.monotonic();
   const spec = config.pool(lease.pool);
   if (spec === null) {
     const text = `pool ${lease.pool} left the configuration while ${lease.name} waited; the next create finds another`;
@@ -274,7 +275,7 @@ export function createLeases(deps: LeaseDeps): Leases {
     grantReady: (pool) => grantReady(context, pool),
     commit(name) {
       const lease = context.book.commit(name);
-      const waitedMs = clock.now() - lease.since;
+      const waitedMs = Math.max(0, clock.now() - lease.since);
       metrics.jobWaited(lease.pool, waitedMs);
       const { pool, machine } = lease;
       journal({ code: 'granted', pool, machine, lease: name, detail: { waited_ms: waitedMs } });

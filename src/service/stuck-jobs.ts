@@ -3,7 +3,7 @@
 // counts more jobs than there are machines in use and creates that wait. It says so, with the cure.
 // Trap: jobs come and go between two looks, so only what lasts is reported, once until it is over.
 import { isBusy } from '../domain/lease.ts';
-import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RunnerFigures } from '../ports/runner-figures.ts';
 import type { Store } from '../ports/store.ts';
@@ -25,7 +25,7 @@ export type StuckJobs = {
 
 /** The watch over jobs that have no machine. */
 export function createStuckJobs({ store, config, figures, clock, journal }: Deps): StuckJobs {
-  const since = new Map<string, EpochMs>();
+  const since = new Map<string, DurationMs>();
   const said = new Set<string>();
 
   /** Jobs of this pool that have a machine, or a create that waits for one. */
@@ -65,9 +65,10 @@ export function createStuckJobs({ store, config, figures, clock, journal }: Deps
         said.delete(id);
         continue;
       }
-      const first = since.get(id) ?? clock.now();
+      const now = clock.monotonic();
+      const first = since.get(id) ?? now;
       since.set(id, first);
-      if (clock.now() - first < STUCK_AFTER_MS || said.has(id)) continue;
+      if (now - first < STUCK_AFTER_MS || said.has(id)) continue;
       said.add(id);
       report(id, jobs, have);
     }

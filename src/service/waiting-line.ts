@@ -22,17 +22,19 @@ export type WaitingLine = {
   /** 1 = next to be served; 0 = not waiting. */
   place(name: string): number;
   size(): number;
-  /** Leaves a place for the pool's next create. */
-  leavePlace(pool: string, since: EpochMs, now: EpochMs): void;
+  /** The clock was set: all places move along, so that nobody who comes later comes first. */
+  move(by: DurationMs): void;
+  /** Leaves a place for the pool's next create; `now` is monotonic. */
+  leavePlace(pool: string, since: EpochMs, now: DurationMs): void;
   /** Takes the oldest place left behind, if one is fresh. */
-  takePlace(pool: string, now: EpochMs): EpochMs | null;
+  takePlace(pool: string, now: DurationMs): EpochMs | null;
 };
 
 /** An empty line. */
 export function createWaitingLine(): WaitingLine {
   const byName = new Map<string, Waiter>();
   const byPool = new Map<string, Waiter[]>();
-  let places: { pool: string; since: EpochMs; until: EpochMs }[] = [];
+  let places: { pool: string; since: EpochMs; until: DurationMs }[] = [];
   const isBefore = (a: Waiter, b: Waiter) => a.since < b.since || (a.since === b.since && a.name < b.name);
   const remove = (name: string) => {
     const waiter = byName.get(name);
@@ -61,6 +63,10 @@ export function createWaitingLine(): WaitingLine {
       return waiter === undefined ? 0 : (byPool.get(waiter.pool)?.indexOf(waiter) ?? -1) + 1;
     },
     size: () => byName.size,
+    move(by) {
+      for (const waiter of byName.values()) waiter.since += by;
+      for (const place of places) place.since += by;
+    },
     leavePlace(pool, since, now) {
       places.push({ pool, since, until: now + PLACE_KEPT_MS });
     },

@@ -77,7 +77,7 @@ function wordOn(
 /** Looks at all watched hosts until the signal aborts. */
 export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Promise<void> } {
   const { store, docker, clock } = deps;
-  const nextAt = new Map<string, EpochMs>();
+  const nextAt = new Map<string, DurationMs>();
   const underWay = new Set<string>();
 
   function putHealth(id: string, healthy: boolean): Machine | null {
@@ -127,7 +127,7 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
 
   /** Starts looks that are due. True when more are than one round may start. */
   function startDue(machines: readonly Machine[], signal: AbortSignal): boolean {
-    const now = clock.now();
+    const now = clock.monotonic();
     let starts = 0;
     for (const machine of machines) {
       if (machine.phase !== 'ready' && machine.phase !== 'leased' && machine.phase !== 'draining') continue;

@@ -1,5 +1,5 @@
 // A clock that runs on real time and can be moved forward: for daemons with real sockets whose day must pass in seconds.
-// Wall and monotonic clock move together, so that hours pass for the daemon; nothing looks like a clock that was set.
+// Wall and monotonic clock move together, so that hours pass for the daemon; only `set` looks like a clock that was set.
 // Trap: time limits stay real, or each move would cut off every call that is under way.
 import { createClock } from '../../src/adapters/system/clock.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../../src/domain/units.ts';
@@ -12,6 +12,8 @@ export type MovedClock = Clock & {
   pass(ms: DurationMs): void;
   /** Passes the time up to that moment; not back. */
   passTo(at: EpochMs): void;
+  /** Sets the wall clock forward or back; no time passes. */
+  set(by: DurationMs): void;
   /** Lets time run some twenty times faster while `work` goes on: what happens every few seconds need not be waited for. */
   hurry<T>(work: () => Promise<T>): Promise<T>;
 };
@@ -22,8 +24,9 @@ export function createMovedClock(start: EpochMs): MovedClock {
   const begun = real.monotonic();
   const sleepers = new Set<Sleeper>();
   let passed: DurationMs = 0;
+  let wallAhead: DurationMs = 0;
   const monotonic = () => real.monotonic() - begun + passed;
-  const now = () => Math.round(start + monotonic());
+  const now = () => Math.round(start + wallAhead + monotonic());
 
   function pass(ms: DurationMs): void {
     passed += Math.max(0, ms);
@@ -38,6 +41,9 @@ export function createMovedClock(start: EpochMs): MovedClock {
     monotonic,
     pass,
     passTo: (at) => pass(at - now()),
+    set(by) {
+      wallAhead += by;
+    },
     async hurry(work) {
       const hands = setInterval(() => pass(SECOND_MS), 50);
       try {

@@ -77,7 +77,7 @@ function aWatch(pools: readonly PoolSpec[] = [poolSpec()]) {
   };
   const rounds = async (ms: number) => {
     await watch.look();
-    clock.jump(ms);
+    await clock.advance(ms);
     await watch.look();
   };
   return {
@@ -101,7 +101,7 @@ describe('a held lease', () => {
     it.hold(`${it.prefix}1`);
     await it.rounds(ABANDONED_AFTER_MS - 1);
     expect(it.ended).toEqual([]);
-    it.clock.jump(1);
+    await it.clock.advance(1);
     await it.watch.look();
     expect(it.ended).toEqual([`${it.prefix}1`]);
   });

@@ -63,7 +63,7 @@ describe('jobs without a machine', () => {
     text = [series('running', 2), series('finished', 1)].join('\n');
     await watch.look();
     expect(said).toEqual([]);
-    clock.jump(STUCK_AFTER_MS);
+    await clock.advance(STUCK_AFTER_MS);
     await watch.look();
     await watch.look();
     expect(said).toMatchObject([{ code: 'runner-race', detail: { jobs: 3, served: 1 } }]);
@@ -72,7 +72,7 @@ describe('jobs without a machine', () => {
     await watch.look();
     text = series('running', 5);
     await watch.look();
-    clock.jump(STUCK_AFTER_MS);
+    await clock.advance(STUCK_AFTER_MS);
     await watch.look();
     expect(said).toHaveLength(2);
   });
@@ -82,7 +82,7 @@ describe('jobs without a machine', () => {
     hold('a', 'waiting');
     text = [series('running', 1), series('running', 9, 'other')].join('\n');
     await watch.look();
-    clock.jump(10 * STUCK_AFTER_MS);
+    await clock.advance(10 * STUCK_AFTER_MS);
     await watch.look();
     expect(said).toEqual([]);
   });
@@ -91,7 +91,7 @@ describe('jobs without a machine', () => {
     const { watch, clock, said } = aWatch();
     text = series('running', 1);
     await watch.look();
-    clock.jump(STUCK_AFTER_MS);
+    await clock.advance(STUCK_AFTER_MS);
     status = 500;
     await watch.look();
     status = 200;
