@@ -35,3 +35,19 @@ export function groupJobs(
   for (const group of groups.values()) group.queuedAt.sort((a, b) => a - b);
   return [...groups.values()];
 }
+
+/** Looks of several sources at one GitLab: a job counts once, where it was seen last, for all pools that may take it. */
+export function mergeLooks(looks: readonly JudgedLook[]): JudgedLook[] {
+  const pools = new Map<number, Set<string>>();
+  for (const { job, pools: takers } of looks.flatMap(({ jobs }) => jobs))
+    pools.set(job.id, new Set([...(pools.get(job.id) ?? []), ...takers]));
+  const newest = looks.toSorted((a, b) => b.observedAt - a.observedAt);
+  return newest.map((look) => ({
+    ...look,
+    jobs: look.jobs.flatMap(({ job }) => {
+      const takers = pools.get(job.id);
+      pools.delete(job.id);
+      return takers === undefined ? [] : [{ job, pools: [...takers].toSorted() }];
+    }),
+  }));
+}

@@ -44,6 +44,8 @@ export type LookerState = {
 
 export type Looker = {
   source: GitlabSourceName;
+  /** GitLab's address: job ids are its own. */
+  url: string;
   setPools(pools: readonly LookerPool[]): void;
   /** Starts what is due; gives when to come back at the latest. */
   step(signal: AbortSignal): EpochMs;
@@ -187,6 +189,7 @@ export function createLooker(source: GitlabSourceName, deps: Deps): Looker {
   };
   return {
     source,
+    url: deps.site.url,
     setPools: (pools) => book.setPools(pools),
     step: (signal) => step(context, signal),
     rejudge: () => book.rejudge(),

@@ -1,0 +1,213 @@
+// The watch over GitLab's job queue: keeps looks and refreshes going, and gives each tick what is pending for which pool.
+// Says once which source is in use and why, when the queue is lost from sight, and when it is back.
+// Traps: the loop's tick asks `view` and never waits; a queue that is not seen is held, not empty.
+import type { JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { QueuePorts } from '../ports/queue.ts';
+import type { Random } from '../ports/random.ts';
+import type { Store } from '../ports/store.ts';
+import { groupJobs, type JudgedLook, mergeLooks } from '../queue/group-jobs.ts';
+import type { PaceState } from '../queue/pace.ts';
+import type { Periods } from '../queue/poll-plan.ts';
+import type { CurrentConfig } from './current-config.ts';
+import type { Journal } from './journal.ts';
+import { createQueueFigures, type QueueFigures } from './queue-figures.ts';
+import type { Verdict } from './queue-look-book.ts';
+import { createQueueMembers, type Member, type QueueMembers } from './queue-members.ts';
+import { createQueueMemory, type QueueMemory } from './queue-memory.ts';
+import { createQueueReporter, type QueueReporter } from './queue-reporter.ts';
+import { stateOf } from './queue-state.ts';
+
+/** States and figures are looked over this often, and a new configuration is noticed. */
+const ROUND_MS: DurationMs = SECOND_MS;
+
+/** One pool's queue for people: `hostler queue`. */
+export type QueueStatus = PoolQueue & {
+  /** GitLab's address; null when it is not asked. */
+  url: string | null;
+  /** What is assumed, and what the token may not see. */
+  remarks: readonly string[];
+  projects: number;
+  periods: Periods | null;
+  /** Pending jobs with the verdict on each. */
+  verdicts: readonly Verdict[];
+  /** Projects hidden from the token, with GitLab's words. */
+  refused: ReadonlyMap<number, string>;
+};
+
+export type QueueWatch = {
+  run(signal: AbortSignal): Promise<void>;
+  /** What is pending now, for the planner. */
+  view(now: EpochMs): QueueView;
+  /** For status pages: states without the jobs. */
+  states(now: EpochMs): PoolQueue[];
+  status(now: EpochMs): QueueStatus[];
+  /** By GitLab's host. */
+  paces(): ReadonlyMap<string, PaceState>;
+  /** Somebody says that a project changed: it is looked at next. False when no pool looks at it. */
+  markDirty(project: number | string): boolean;
+};
+
+export type QueueWatchDeps = {
+  ports: QueuePorts;
+  config: CurrentConfig;
+  store: Store;
+  clock: Clock;
+  random: Random;
+  metrics: Metrics;
+  journal: Journal;
+  /** Pending jobs are others than before. */
+  nudge(): void;
+};
+
+type Context = QueueWatchDeps & {
+  members: QueueMembers;
+  figures: QueueFigures;
+  memory: QueueMemory;
+  reporter: QueueReporter;
+};
+
+function looksOf({ members }: Context, now: EpochMs): JudgedLook[] {
+  const byUrl = Map.groupBy(members.lookers(), ({ url }) => url);
+  return [...byUrl.values()].flatMap((lookers) => {
+    const looks = lookers.flatMap((looker) => looker.looks(now));
+    return lookers.length > 1 ? mergeLooks(looks) : looks;
+  });
+}
+
+/** What the looks show, by pools and moment. */
+function seenGroups(context: Context, now: EpochMs): JobGroup[] {
+  const ages = context.members
+    .all()
+    .map(({ spec, settings }): [string, number] => [spec.id, settings.minAgeMs]);
+  return groupJobs(looksOf(context, now), new Map(ages), now);
+}
+
+/** Beside the looks: what is remembered from before a restart, and what the runner's figures say. */
+function otherGroups({ members, memory, figures }: Context, now: EpochMs): JobGroup[] {
+  return members.all().flatMap(({ spec: { id }, scope, looker }) => {
+    const isWhole = looker?.state().isWhole === true;
+    const isOff = scope !== null && looker === null;
+    if (isWhole || isOff) memory.forget(id);
+    const figure = scope?.choice.source === 'metrics' ? figures.group(id, now) : null;
+    return [memory.group(id, now), figure].filter((group) => group !== null);
+  });
+}
+
+function view(context: Context, now: EpochMs): QueueView {
+  const { members, figures } = context;
+  const groups = [...seenGroups(context, now), ...otherGroups(context, now)];
+  const pools = members.all().map((member) => stateOf(member, figures, now));
+  return {
+    pools: new Map(pools.map((state) => [state.pool, state])),
+    groups,
+    otherJobs: figures.otherJobs(),
+  };
+}
+
+/** Gauges, events and what a restart should know. */
+function report(context: Context, now: EpochMs): void {
+  const { members, metrics, memory, reporter, figures } = context;
+  const seen = seenGroups(context, now);
+  const groups = [...seen, ...otherGroups(context, now)];
+  const pending = new Map<string, { jobs: number; at: EpochMs }>();
+  for (const member of members.all()) {
+    const { id } = member.spec;
+    const state = stateOf(member, figures, now);
+    reporter.tell(member, state);
+    const mine = groups.filter(({ pools }) => pools.includes(id));
+    const oldest = Math.min(now, ...mine.flatMap(({ queuedAt }) => queuedAt[0] ?? []));
+    const held = mine.reduce((sum, group) => sum + (group.held ? group.queuedAt.length : 0), 0);
+    const ageMs = state.at === null ? null : Math.max(0, now - state.at);
+    metrics.queue({
+      pool: id,
+      source: state.source,
+      state: state.state,
+      oldestMs: now - oldest,
+      held,
+      ageMs,
+    });
+    const looked = seen.filter(({ pools }) => pools.includes(id));
+    const jobs = looked.reduce((sum, { queuedAt }) => sum + queuedAt.length, 0);
+    pending.set(id, { jobs, at: Math.min(now, ...looked.map(({ observedAt }) => observedAt)) });
+  }
+  memory.save(pending, now);
+}
+
+function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
+  const { looker, scope, site, spec } = member;
+  const looked = looker?.state();
+  return {
+    ...stateOf(member, context.figures, now),
+    url: site?.url ?? null,
+    remarks: scope?.remarks ?? [],
+    projects: scope?.projects.length ?? 0,
+    periods: looked?.periods ?? null,
+    verdicts: looker?.verdicts(spec.id) ?? [],
+    refused: looked?.refused ?? new Map(),
+  };
+}
+
+async function watch(context: Context, signal: AbortSignal, woken: () => AbortSignal): Promise<void> {
+  const { config, clock, members } = context;
+  let current = null;
+  while (!signal.aborted) {
+    if (config.get() !== current) {
+      current = config.get();
+      members.sync(current);
+    }
+    const wake = woken();
+    const dues = [members.refreshDue(signal), ...members.lookers().map((looker) => looker.step(signal))];
+    report(context, clock.now());
+    const pause = Math.min(...dues) - clock.now();
+    await clock.sleep(Math.max(1, Math.min(pause, ROUND_MS)), wake);
+  }
+}
+
+/** The watch of one daemon. */
+export function createQueueWatch(deps: QueueWatchDeps, stop: AbortSignal): QueueWatch {
+  let waker = new AbortController();
+  // With a reason of its own: the default one is an exception with a stack.
+  const wake = () => waker.abort('woken');
+  const looked = (news: boolean) => {
+    if (news) deps.nudge();
+    wake();
+  };
+  const { config, clock } = deps;
+  const runner = deps.ports.runner;
+  const figures = createQueueFigures({ config, runner, clock, changed: deps.nudge });
+  const members = createQueueMembers({ ...deps, refreshed: wake, looked }, stop);
+  const memory = createQueueMemory(deps.store);
+  const context: Context = { ...deps, members, figures, memory, reporter: createQueueReporter(deps.journal) };
+  members.sync(config.get());
+  return {
+    async run(signal) {
+      signal.addEventListener('abort', wake);
+      const woken = () => {
+        waker = new AbortController();
+        if (signal.aborted) wake();
+        return waker.signal;
+      };
+      try {
+        await Promise.all([watch(context, signal, woken), figures.run(signal)]);
+      } finally {
+        signal.removeEventListener('abort', wake);
+        members.close();
+      }
+    },
+    view: (now) => view(context, now),
+    states: (now) => members.all().map((member) => stateOf(member, figures, now)),
+    status: (now) => members.all().map((member) => statusOf(context, member, now)),
+    paces: () => new Map([...members.gates()].map(([host, gate]) => [host, gate.state()])),
+    markDirty(project) {
+      const isOurs = members
+        .lookers()
+        .map((looker) => looker.markDirty(project))
+        .includes(true);
+      if (isOurs) wake();
+      return isOurs;
+    },
+  };
+}
