@@ -133,9 +133,20 @@ function finish(half: Half, { room, jobs }: { room: number; jobs: Allotment }): 
   };
 }
 
+/**
+ * The pool's counts for the formula. A machine just granted to a runner that holds idle ones fills its idle until a job is
+ * known: taken for a job, each one would call for another while its door writes the folder.
+ */
+function countForSize(draft: Draft, pool: PoolDraft): Counts {
+  const counts = countPool(pool);
+  if (idleView(draft, pool, 0).runner === 0) return counts;
+  const granted = pool.slots.filter(({ busy, lease }) => busy && lease?.state === 'granted').length;
+  return { ...counts, busy: counts.busy - granted, held: counts.held + granted };
+}
+
 /** Sizes all pools as they stand after the steps so far, in the draft's order. */
 export function sizePools(draft: Draft): Sizing[] {
-  const counted = draft.pools.map((pool) => ({ pool, counts: countPool(pool) }));
+  const counted = draft.pools.map((pool) => ({ pool, counts: countForSize(draft, pool) }));
   const busyInAll = counted.reduce((sum, { counts }) => sum + counts.busy, 0);
   const room = Math.max(0, draft.seen.concurrent - busyInAll);
   const claims = counted.map(({ pool, counts }) => {

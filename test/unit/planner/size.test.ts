@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { PoolSpec } from '../../../src/domain/config.ts';
 import type { Observation } from '../../../src/domain/observation.ts';
 import type { PoolSize } from '../../../src/domain/plan.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../src/domain/units.ts';
@@ -103,6 +104,23 @@ describe('the size of a pool', () => {
   test('takes creates that fill the runner’s idle for idle, not for jobs', () => {
     const seen = observation({ pools: [dropIn({ idleCount: 5 })], leases: creates(5) });
     expect(sizeOf(seen)).toMatchObject({ fill: 5, demand: 0, wanted: 5 });
+  });
+
+  test('takes a machine just granted for one that the runner holds idle, where it does; on demand for a job', () => {
+    const holds = many(2, 'hold', false);
+    const grants = many(2, 'grant', false).map(({ machine: made, lease: given }) => ({
+      machine: made,
+      lease: { ...given, state: 'granted' as const, heldAt: null },
+    }));
+    const all = [...holds, ...grants];
+    const seen = (pool: PoolSpec) =>
+      observation({
+        pools: [pool],
+        machines: all.map((each) => each.machine),
+        leases: all.map((each) => each.lease),
+      });
+    expect(sizeOf(seen(dropIn({ idleCount: 4 })))).toMatchObject({ busy: 0, held: 4, wanted: 4, missing: 0 });
+    expect(sizeOf(seen(poolSpec()))).toMatchObject({ busy: 2, held: 2, wanted: 4, missing: 0 });
   });
 
   test('keeps its own idle beside what the runner holds only as far as it is larger', () => {
