@@ -24,6 +24,8 @@ export type Lease = {
   runnerPid: number | null;
   /** Last `url` the door answered: the runner is about to use the host. */
   urlAt: EpochMs | null;
+  /** `url` calls so far: each job begins with one, also a job that is too short to be seen on the host. None = 0. */
+  urls?: number;
   /** Last `config` the door answered. */
   configAt: EpochMs | null;
   /** Containers with the runner's labels at the last look. */

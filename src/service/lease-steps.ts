@@ -54,7 +54,7 @@ export function isUsed(lease: Lease): boolean {
 /** The machine after its lease: jobs counted, idle clock set, cleaning if a job may have touched it. */
 export function afterLease(machine: Machine, lease: Lease, maxBuilds: number, now: EpochMs): Machine {
   const used = isUsed(lease);
-  const builds = machine.builds + Math.max(lease.jobs.length, lease.urlAt === null ? 0 : 1);
+  const builds = machine.builds + Math.max(lease.jobs.length, lease.urls ?? (lease.urlAt === null ? 0 : 1));
   const idleSince = used ? (lease.containersAt ?? now) : machine.idleSince;
   const ending = machine.ending ?? (maxBuilds > 0 && builds >= maxBuilds ? 'max-builds' : null);
   return { ...machine, lease: null, builds, idleSince, ending, cleaning: used && machine.phase === 'leased' };

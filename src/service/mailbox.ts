@@ -55,7 +55,9 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
   function applyNote(note: DoorNote): void {
     const lease = store.lease(note.name);
     if (lease === null || note.verb === 'release') return;
-    store.putLease(note.verb === 'url' ? { ...lease, urlAt: note.at } : { ...lease, configAt: note.at });
+    const asked =
+      note.verb === 'url' ? { urlAt: note.at, urls: (lease.urls ?? 0) + 1 } : { configAt: note.at };
+    store.putLease({ ...lease, ...asked });
     // A host that a job takes is idle no more: its replacement need not wait for the next look.
     if (note.verb === 'url') deps.nudge();
   }
