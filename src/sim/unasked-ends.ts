@@ -18,8 +18,6 @@ const takenBack = {
   message: 'Server.SpotInstanceTermination: Spot instance termination',
 };
 
-export type UnaskedEnds = ReturnType<typeof createUnaskedEnds>;
-
 export function createUnaskedEnds(parts: {
   instances: Instances;
   spotRequests: SpotRequests;

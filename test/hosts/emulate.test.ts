@@ -6,13 +6,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  DescribeInstancesCommand,
   EC2Client,
   GetConsoleOutputCommand,
   RunInstancesCommand,
+  StartInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { createDockerClient } from '../../src/emulator/docker-hosts/docker-client.ts';
+import { runInside } from '../../src/emulator/docker-hosts/docker-faults.ts';
 import { clientConfig, launchInput } from '../unit/emulator/emulator-fixture.ts';
 import { greets, leftInDocker } from './hosts-world.ts';
 
@@ -69,6 +72,36 @@ describe.skipIf(socket === null)('hostler emulate --hosts docker', () => {
     expect(Buffer.from(Output ?? '', 'base64').toString()).toContain('systemd');
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
     await until(async () => (await leftInDocker(docker)).every((one) => one.startsWith('network ')));
+  });
+
+  test('stops an instance whose host powers itself off, boots it again when started, and when it restarts itself', async () => {
+    const { ec2, ready } = await start();
+    const input = launchInput({ InstanceInitiatedShutdownBehavior: 'stop' });
+    const [made] = (await ec2.send(new RunInstancesCommand(input))).Instances ?? [];
+    const { InstanceId: id = '', PrivateIpAddress: address = '' } = made ?? {};
+    const state = async () => {
+      const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+      const { State, StateReason } = Reservations?.[0]?.Instances?.[0] ?? {};
+      return `${State?.Name} ${StateReason?.Code ?? ''}`;
+    };
+    const post = (path: string) =>
+      fetch(`${String(ready['endpoint'])}/_emulator/${path}`, { method: 'POST' });
+    await until(() => greets(address));
+    expect((await post(`host-fault?instance=${id}&fault=power-off`)).status).toBe(200);
+    await until(async () => (await state()) === 'stopped Client.InstanceInitiatedShutdown');
+    expect(await greets(address)).toBe(false);
+
+    await ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));
+    await until(() => greets(address));
+    const path = `/containers/json?filters=${encodeURIComponent(`{"label":["hostler.instance=${id}"]}`)}`;
+    const container = async () =>
+      (await docker.json({ method: 'GET', path })) as { Id: string; Status: string }[];
+    const [host] = await container();
+    await runInside(docker, host?.Id ?? '', 'touch /var/kept; systemctl reboot --no-block >/dev/null 2>&1');
+    await until(async () => !(await greets(address)));
+    await until(() => greets(address));
+    expect(await runInside(docker, host?.Id ?? '', '[ -e /var/kept ] && [ ! -e /run/kept ]')).toBe(0);
+    expect(await state()).toBe('running ');
   });
 
   test('removes what one that was killed left behind, and nothing of one that runs', async () => {
