@@ -32,15 +32,13 @@ import type { OwnClient } from './service/own-client.ts';
 import { switchPools } from './service/pool-switches.ts';
 import { findHolder } from './service/relearn-leases.ts';
 import { reloadConfig } from './service/reload.ts';
-import { createStateWatch } from './service/state-watch.ts';
 import { createStuckJobs } from './service/stuck-jobs.ts';
+import { createSweep } from './service/sweep.ts';
 import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
 import { createWaitingLine, type WaitingLine } from './service/waiting-line.ts';
 import { createHostWatch, NOTE_GOOD_MS } from './service/watch-hosts.ts';
 
-/** Leases are swept this often: time limits and signs of life have a grain of seconds. */
-const SWEEP_EVERY_MS: DurationMs = SECOND_MS;
 /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
 const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
 /** Docker's port for TLS, for machines whose pool left the configuration. */
@@ -241,21 +239,7 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const abandoned = createAbandonedLeases(shared);
   const stuck = createStuckJobs({ store, config, figures, clock, journal });
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
-  const goOn = () => {
-    for (const { id } of config.get().pools) leases.grantReady(id);
-    nudge();
-  };
-  const stateWatch = createStateWatch({ ...ports, journal, goOn });
-  const sweep = {
-    async run(signal: AbortSignal): Promise<void> {
-      while (!signal.aborted) {
-        leases.sweep();
-        store.flush();
-        stateWatch.look();
-        await clock.sleep(SWEEP_EVERY_MS, signal);
-      }
-    },
-  };
+  const sweep = createSweep(shared);
   return { mailbox, all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop] };
 }
 
