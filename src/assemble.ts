@@ -12,6 +12,7 @@ import type { Hosts } from './ports/host.ts';
 import type { Keys } from './ports/keys.ts';
 import type { Log } from './ports/log.ts';
 import type { Metrics } from './ports/metrics.ts';
+import type { QueuePorts } from './ports/queue.ts';
 import type { Random } from './ports/random.ts';
 import type { RunnerFigures } from './ports/runner-figures.ts';
 import type { RunnerStore } from './ports/runner-store.ts';
@@ -19,6 +20,7 @@ import type { Store } from './ports/store.ts';
 import { type Background, createBackground } from './reconcile/background.ts';
 import type { Loop } from './reconcile/loop.ts';
 import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
+import { type SourceState, sourcesOf } from './reconcile/sources.ts';
 import { takeUp } from './reconcile/take-up.ts';
 import { createAbandonedLeases } from './service/abandoned-leases.ts';
 import { cleanUp } from './service/cleanup.ts';
@@ -38,6 +40,7 @@ import { createUseCases, type UseCases } from './service/use-cases.ts';
 import { waitReason } from './service/wait-reason.ts';
 import { createWaitingLine, type WaitingLine } from './service/waiting-line.ts';
 import { createHostWatch, NOTE_GOOD_MS } from './service/watch-hosts.ts';
+import { createQueueWatch, type QueueWatch } from './service/watch-queue.ts';
 
 /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
 const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
@@ -56,6 +59,8 @@ export type Ports = {
   random: Random;
   log: Log;
   metrics: Metrics;
+  /** Absent: no job queue is looked at. */
+  queue?: QueuePorts;
 };
 
 export type Parts = {
@@ -68,7 +73,7 @@ export type Parts = {
   /** Runs everything until the signal aborts; resolves when all background work has ended. */
   run(signal: AbortSignal): Promise<void>;
   /** For status and health: what EC2 showed, by site. */
-  sources(): { source: string; state: 'fresh' | 'stale' | 'failed'; at: number | null; why: string | null }[];
+  sources(): SourceState[];
 };
 
 export type AssembleInput = {
@@ -101,6 +106,7 @@ type Context = Omit<AssembleInput, 'config'> & {
   /** Where the manager reaches its Docker. */
   hostOf(machine: Machine): DockerHost | null;
   lost: LostHosts;
+  queue: QueueWatch | null;
   late: { leases: Leases; loop: Loop };
 };
 
@@ -114,10 +120,15 @@ function createContext(input: AssembleInput): Context {
     // A new authority serves new machines only: each is known by the one that it was made with.
     return tls === null ? null : { ca: tls.ca ?? input.authority, cert: tls.cert, key: tls.key };
   };
+  const journal = createJournal({ store, log, metrics, clock });
+  const nudge = () => late.loop.nudge();
+  const { queue: ports, ...common } = input.ports;
+  const watched = ports && createQueueWatch({ ...common, ports, config, journal, nudge }, input.stop);
   return {
     ...input,
     config,
-    journal: createJournal({ store, log, metrics, clock }),
+    journal,
+    queue: watched ?? null,
     line: createWaitingLine(),
     background,
     late,
@@ -146,7 +157,9 @@ function buildReconciler(context: Context): Reconciler {
   const paths = () => [...new Set([config.get().settings.machineStoragePath, ...ports.store.stores()])];
   const holderOf = (id: string) => findHolder({ ...ports, hostOf, paths }, id);
   const acts = { manager, hostOf, grantReady, loseHost, holderOf, paths, line, track, stop };
-  const deps = { ...ports, config, journal, ...acts };
+  const { queue } = context;
+  const queueView = queue === null ? {} : { queueView: queue.view };
+  const deps = { ...ports, config, journal, ...acts, ...queueView };
   const reconciler = createReconciler(deps);
   late.loop = reconciler.loop;
   return reconciler;
@@ -173,7 +186,8 @@ function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler
       const pool = config.pool(machine.pool);
       const host = hostOf(machine);
       const tls = context.tlsOf(machine);
-      if (pool === null || host === null || tls === null) throw new Error(`machine ${machine.id} has no certificates`);
+      if (pool === null || host === null || tls === null)
+        throw new Error(`machine ${machine.id} has no certificates`);
       const sshKeyPath = pool.host.sshKeyPath ?? context.userKeyPath;
       const healthyUntil = clock.now() + NOTE_GOOD_MS;
       const files = machineFiles({
@@ -240,16 +254,8 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const stuck = createStuckJobs({ store, config, figures, clock, journal });
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
   const sweep = createSweep(shared);
-  return { mailbox, all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop] };
-}
-
-function sourcesOf({ observer, sightings }: Reconciler): ReturnType<Parts['sources']> {
-  return observer.sites().map((site) => {
-    const source = sightings.view(site.key);
-    const at = source.kind === 'failed' ? null : source.at;
-    const why = source.kind === 'fresh' ? null : source.why;
-    return { source: `instances ${site.key}`, state: source.kind, at, why };
-  });
+  const queue = context.queue ?? { run: async () => undefined };
+  return { mailbox, all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop, queue] };
 }
 
 /** Builds all parts of one daemon; nothing runs before `run`. */
@@ -273,7 +279,7 @@ export function assemble(input: AssembleInput): Parts {
     loop: core.loop,
     journal,
     reload,
-    sources: () => sourcesOf(core),
+    sources: () => sourcesOf(core, context.queue?.states(clock.now()) ?? []),
     async run(signal) {
       takeUp(store, clock.now());
       await watchers.mailbox.read();

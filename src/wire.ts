@@ -4,10 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createCloud } from './adapters/aws/create-cloud.ts';
+import { createSecretParameters } from './adapters/aws/secret-parameters.ts';
+import type { CallDeps } from './adapters/aws/site-calls.ts';
 import { createHolder, type Holder } from './adapters/aws/ssm-holder.ts';
 import { createSsmParameters, type SsmParameters } from './adapters/aws/ssm-parameters.ts';
 import { createSsmVault } from './adapters/aws/ssm-vault.ts';
 import { createDocker } from './adapters/docker/docker.ts';
+import { createGitlabDoor } from './adapters/gitlab/gitlab.ts';
 import { createFileVault, putKeyFile } from './adapters/keys/file-vault.ts';
 import {
   AUTHORITY_FILE,
@@ -17,6 +20,7 @@ import {
   USER_KEY_FILE,
 } from './adapters/keys/keys.ts';
 import { createRunnerFigures } from './adapters/runner-metrics/runner-figures.ts';
+import { createRunnerMetrics } from './adapters/runner-metrics/runner-scrape.ts';
 import { createRunnerStore } from './adapters/runner-store/runner-store.ts';
 import { lockFolder } from './adapters/sqlite/database.ts';
 import { type OpenedStore, openStore } from './adapters/sqlite/open-store.ts';
@@ -145,12 +149,10 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
   }
   const { keys, userKeyPath, holder } = opened;
   const metrics = createMetrics({ compat: settings.compatMetrics, version: options.version });
-  const cloud = createCloud({
-    clock,
-    log,
-    env: options.env,
-    onCall: ({ action, outcome, ms }) => metrics.ec2Call(action, outcome, ms),
-  });
+  const countCall: CallDeps['onCall'] = ({ action, outcome, ms }) => metrics.ec2Call(action, outcome, ms);
+  const cloud = createCloud({ clock, log, env: options.env, onCall: countCall });
+  const { version, env } = options;
+  const secrets = createSecretParameters({ clock, log, env, onCall: countCall });
   return {
     version: options.version,
     userKeyPath,
@@ -168,10 +170,16 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
       random: createRandom(),
       log,
       metrics,
+      queue: {
+        gitlab: createGitlabDoor({ clock, env, version }),
+        runner: createRunnerMetrics(),
+        secrets,
+      },
     },
     close() {
       ending.abort();
       cloud.close();
+      secrets.close();
       opened.close();
       store.close();
       unlock();

@@ -1,6 +1,7 @@
 // Puts together everything one tick sees. Nothing here waits: slow sources are refreshed behind the loop.
 import type { CloudSite } from '../domain/config.ts';
 import type { CallBudget, Observation, PoolView } from '../domain/observation.ts';
+import type { QueueView } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
@@ -29,6 +30,8 @@ type ObserveDeps = {
   journal: Journal;
   /** A machine that is called ready, but nobody has looked since the start: neither to be ended nor counted on. */
   isOpen(machine: string): boolean;
+  /** The job queue now; absent: nobody looks at one. */
+  queueView?: (now: EpochMs) => QueueView;
 };
 
 /** 90th percentile of the boots seen, or a guess before the first. */
@@ -98,6 +101,7 @@ export function createObserver(deps: ObserveDeps): Observer {
       frozenUntil: jumps.frozenUntil(),
       stateTrouble: store.trouble(),
       currentSpecs: new Map(current.pools.map((spec) => [spec.id, resolver.hash(spec)])),
+      ...(deps.queueView !== undefined && { queue: deps.queueView(clock.now()) }),
     };
   }
 

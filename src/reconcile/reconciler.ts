@@ -2,6 +2,7 @@
 // They wake each other through the loop's nudge; everything else comes in.
 import { HostlerError } from '../domain/error.ts';
 import type { Machine } from '../domain/machine.ts';
+import type { QueueView } from '../domain/queue.ts';
 import type { EpochMs } from '../domain/units.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import { type VisitResult, visitHost } from '../provision/visit.ts';
@@ -34,6 +35,7 @@ type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'> & {
   /** Machine stores that may hold folders of ours. */
   paths(): readonly string[];
   line: WaitingLine;
+  queueView?: (now: EpochMs) => QueueView;
 };
 
 /** One SSH visit to a machine that stands; throws when it cannot be made. */

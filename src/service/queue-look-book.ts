@@ -47,6 +47,8 @@ export type LookBook = {
   /** A look failed. */
   fail(ids: readonly number[]): void;
   rejudge(): void;
+  /** The wall clock was set: all times move with it. */
+  shift(by: DurationMs): void;
   judged(look: Look): readonly JudgedJob[];
   verdicts(pool: string): Verdict[];
 };
@@ -135,6 +137,23 @@ function fail(book: Book, ids: readonly number[]): void {
   }
 }
 
+function shift({ histories, looks }: Book, by: DurationMs): void {
+  const moved = (at: EpochMs | null) => (at === null ? null : at + by);
+  for (const history of histories.values()) {
+    const { triedAt, pendingAt, dirtyAt } = history;
+    Object.assign(history, { triedAt: moved(triedAt), pendingAt: moved(pendingAt), dirtyAt: moved(dirtyAt) });
+  }
+  const movedJob = (job: QueuedJob) => ({
+    ...job,
+    queuedAt: moved(job.queuedAt),
+    createdAt: moved(job.createdAt),
+  });
+  for (const [id, { jobs, missed, observedAt }] of looks) {
+    const look = { jobs: jobs.map(movedJob), missed: missed.map(movedJob), observedAt: observedAt + by };
+    looks.set(id, { ...look, judged: null });
+  }
+}
+
 /** An empty book. */
 export function createLookBook(deps: Deps): LookBook {
   const { refs } = deps;
@@ -168,6 +187,7 @@ export function createLookBook(deps: Deps): LookBook {
     keep: (ids, answer) => keep(book, ids, answer),
     fail: (ids) => fail(book, ids),
     rejudge,
+    shift: (by) => shift(book, by),
     judged(look) {
       look.judged ??= judge(look);
       return look.judged;

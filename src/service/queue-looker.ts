@@ -51,6 +51,8 @@ export type Looker = {
   step(signal: AbortSignal): EpochMs;
   /** Judges jobs anew, for changed refs. */
   rejudge(): void;
+  /** The wall clock was set. */
+  shift(by: DurationMs): void;
   looks(now: EpochMs): JudgedLook[];
   /** Each pending job with a pool's verdict. */
   verdicts(pool: string): Verdict[];
@@ -193,6 +195,10 @@ export function createLooker(source: GitlabSourceName, deps: Deps): Looker {
     setPools: (pools) => book.setPools(pools),
     step: (signal) => step(context, signal),
     rejudge: () => book.rejudge(),
+    shift(by) {
+      book.shift(by);
+      if (context.goodAt !== null) context.goodAt += by;
+    },
     looks: (now) =>
       [...book.looks].map(([id, one]) => ({
         jobs: book.judged(one),

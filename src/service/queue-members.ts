@@ -53,6 +53,8 @@ export type QueueMembers = {
   sync(config: Config): void;
   /** Starts refreshes that are due; gives when the next one is. */
   refreshDue(signal: AbortSignal): EpochMs;
+  /** The wall clock was set: what is due moves with it. */
+  shift(by: DurationMs): void;
   all(): readonly Member[];
   lookers(): readonly Looker[];
   gates(): ReadonlyMap<string, QueueGate>;
@@ -240,6 +242,13 @@ export function createQueueMembers(deps: Deps, stop: AbortSignal): QueueMembers 
   return {
     sync: (config) => sync(context, config),
     refreshDue: (signal) => refreshDue(context, signal),
+    shift(by) {
+      for (const member of context.members.values()) {
+        member.dueAt += by;
+        if (member.refreshedAt !== null) member.refreshedAt += by;
+      }
+      for (const { lookers } of context.sites) for (const looker of lookers.values()) looker.shift(by);
+    },
     all: () => [...context.members.values()],
     lookers: () => context.sites.flatMap(({ lookers }) => [...lookers.values()]),
     gates: () => context.gates,

@@ -23,6 +23,9 @@ import { stateOf } from './queue-state.ts';
 /** States and figures are looked over this often, and a new configuration is noticed. */
 const ROUND_MS: DurationMs = SECOND_MS;
 
+/** Clocks are slewed by fractions of a second; what differs by more was set. */
+const JUMP_MS: DurationMs = 5 * SECOND_MS;
+
 /** One pool's queue for people: `hostler queue`. */
 export type QueueStatus = PoolQueue & {
   /** GitLab's address; null when it is not asked. */
@@ -150,10 +153,24 @@ function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
   };
 }
 
+/** How far the wall clock was set since the last question; 0 while it runs with the steady one. */
+function createJumpWatch(clock: Clock): () => DurationMs {
+  let ahead = clock.now() - clock.monotonic();
+  return () => {
+    const jump = clock.now() - clock.monotonic() - ahead;
+    if (Math.abs(jump) < JUMP_MS) return 0;
+    ahead += jump;
+    return jump;
+  };
+}
+
 async function watch(context: Context, signal: AbortSignal, woken: () => AbortSignal): Promise<void> {
   const { config, clock, members } = context;
   let current = null;
+  const jumped = createJumpWatch(clock);
   while (!signal.aborted) {
+    const jump = jumped();
+    if (jump !== 0) members.shift(jump);
     if (config.get() !== current) {
       current = config.get();
       members.sync(current);
