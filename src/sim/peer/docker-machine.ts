@@ -146,8 +146,10 @@ function createVerbs(options: DockerMachineOptions, folders: Map<string, Folder>
             if (hostUp) resolve();
             else waiting.set(id, [...(waiting.get(id) ?? []), resolve]);
           }),
+        // Whatever became of the folder meanwhile: it is written anew.
         save(instance) {
-          if (folders.has(name)) folders.set(name, { instance: instance.id });
+          folders.set(name, { instance: instance.id });
+          changed();
         },
       });
     },
