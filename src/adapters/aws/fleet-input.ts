@@ -18,8 +18,9 @@ export function fleetInput(
   template: TemplateRef,
 ): CreateFleetCommandInput {
   const { request, count } = order;
-  const places = placesOf(request);
-  const isSpot = places[0].market === 'spot';
+  const [first] = placesOf(request);
+  const places = oneSubnetAZone(placesOf(request));
+  const isSpot = first.market === 'spot';
   return {
     ClientToken: order.token,
     Type: 'instant',
@@ -48,6 +49,16 @@ export function fleetInput(
     ],
     TagSpecifications: tagSpecifications(request.tags, ['instance', 'volume', 'network-interface', 'fleet']),
   };
+}
+
+/** A fleet cannot span two subnets of one zone: of those the first counts, the others come when it rests. */
+function oneSubnetAZone(places: readonly Place[]): Place[] {
+  const subnets = new Map<string, string | null>();
+  return places.filter(({ zone, subnetId }) => {
+    if (zone === null) return true;
+    if (!subnets.has(zone)) subnets.set(zone, subnetId);
+    return subnets.get(zone) === subnetId;
+  });
 }
 
 /** The cap of one machine times their number: EC2's cap holds for the fleet as a whole. */

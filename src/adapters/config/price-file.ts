@@ -25,6 +25,12 @@ const schema = z.strictObject({
   ),
 });
 
+function wordsFor(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return `unknown key ${shown(issue.keys[0])}`;
+  const name = String(issue.path.at(-1));
+  return issue.code === 'invalid_key' ? `${shown(name)} ${issue.issues[0]?.message ?? ''}` : issue.message;
+}
+
 /** The file's table; null when it cannot be used, with what is wrong among the findings. */
 export async function readPriceFile(reading: Reading, path: string): Promise<PriceTable | null> {
   const read = await readSmall(reading, path, MAX_FILE_BYTES);
@@ -47,8 +53,10 @@ export async function readPriceFile(reading: Reading, path: string): Promise<Pri
   }
   for (const issue of parsed.error.issues.slice(0, 5)) {
     const at = issue.path.filter((part) => typeof part !== 'symbol');
-    const words = issue.code === 'unrecognized_keys' ? `unknown key ${shown(issue.keys[0])}` : issue.message;
-    reading.findings.error('price-file', words, { where: doc.where(at), key: dotted(at) || 'prices' });
+    reading.findings.error('price-file', wordsFor(issue), {
+      where: doc.where(at),
+      key: dotted(at) || 'prices',
+    });
   }
   return null;
 }

@@ -24,6 +24,8 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   retire: () => import('./retire.ts'),
   reload: () => import('./reload.ts'),
   cleanup: () => import('./cleanup.ts'),
+  'iam-policy': () => import('./iam-policy.ts'),
+  'event-rules': () => import('./event-rules.ts'),
   emulate: () => import('./emulate.ts'),
   demo: () => import('./demo.ts'),
   version: () => import('./version.ts'),
