@@ -208,3 +208,16 @@ const acts: Partial<Record<FaultName, Act>> = {
 export function actFault(parts: ActParts, name: FaultName): boolean {
   return acts[name]?.(parts, parts.plan.random(name)) ?? false;
 }
+
+/** What lasted is over: the world is well again, and daemon and runner stand. */
+export function calm(stage: Stage, spells: Spells, places: ActParts['places']): void {
+  Object.assign(spells, { deafUntil: 0, unreadableUntil: 0, crashIn: null });
+  for (const host of stage.park.all()) host.heal('mute');
+  for (const place of places) stage.world.capacity.set({ ...place, market: null }, null);
+  stage.daemon.disk.isFull = false;
+  stage.gitlab.weather.awayUntil(0);
+  stage.gitlab.weather.slowUntil(0, 0);
+  stage.gitlab.weather.throttledUntil(0, 0);
+  stage.daemon.start();
+  stage.runner.start();
+}
