@@ -65,6 +65,8 @@ describe('hostler emulate', () => {
     [['--port', '70000'], '65535'],
     [['--boot', 'soon'], 'seconds'],
     [['--capacity', 'm5.large=3'], 'TYPE:ZONE=N'],
+    [['--quota', 'spot'], 'MARKET=VCPU'],
+    [['--quota', 'spot:huge=3'], 'MARKET=VCPU'],
     [['--fail', 'InternalError'], 'CODE:RATE'],
     [['--fail', 'InternalError:7'], 'rate from 0 to 1'],
     [['--seed', '-1'], 'whole number'],
