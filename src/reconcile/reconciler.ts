@@ -8,6 +8,7 @@ import type { RunnerStore } from '../ports/runner-store.ts';
 import { type VisitResult, visitHost } from '../provision/visit.ts';
 import { createFreeProof, type FreeProof } from '../service/prove-free.ts';
 import { createRenewals, type Renewals } from '../service/renew-hosts.ts';
+import type { UnknownFolders } from '../service/unknown-folders.ts';
 import type { WaitingLine } from '../service/waiting-line.ts';
 import { type Actor, createActor } from './act.ts';
 import type { ActDeps } from './act-deps.ts';
@@ -32,6 +33,7 @@ export type Reconciler = {
 
 type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'> & {
   runnerStore: RunnerStore;
+  folders: UnknownFolders;
   /** Machine stores that may hold folders of ours. */
   paths(): readonly string[];
   line: WaitingLine;

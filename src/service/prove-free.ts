@@ -8,10 +8,10 @@ import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import { DEAD_AFTER_PINGS } from '../planner/liveness.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerHost } from '../ports/docker.ts';
-import type { RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
 import type { Journal } from './journal.ts';
 import { relearnLease } from './relearn-leases.ts';
+import type { UnknownFolders } from './unknown-folders.ts';
 
 /** One look at a host's containers: a healthy one answers in milliseconds. */
 const LOOK_LIMIT_MS: DurationMs = 5 * SECOND_MS;
@@ -22,7 +22,7 @@ const AGAIN_MS: DurationMs = 2 * SECOND_MS;
 
 type Deps = {
   store: Store;
-  runnerStore: RunnerStore;
+  folders: UnknownFolders;
   docker: Docker;
   clock: Clock;
   journal: Journal;
@@ -41,7 +41,7 @@ export type FreeProof = {
 
 /** The proof for the machines that are ready now. */
 export function createFreeProof(deps: Deps): FreeProof {
-  const { store, runnerStore, docker, clock, journal } = deps;
+  const { store, docker, clock, journal } = deps;
   const isReady = (machine: Machine | null): machine is Machine => machine?.phase === 'ready';
   const open = new Set(
     store
@@ -54,14 +54,11 @@ export function createFreeProof(deps: Deps): FreeProof {
     const host = deps.hostOf(machine);
     if (host === null) return null;
     const jobs = await docker.jobContainers(host, clock.timeout(LOOK_LIMIT_MS, signal));
-    const mark: RunnerStore['mark'] = async (path, name) => {
-      const found = await runnerStore.mark(path, name);
-      return found?.machine === machine.id ? found : null;
-    };
+    const byUrl = async (url: string) =>
+      (await deps.folders.byUrl(url)).filter((folder) => folder.machine === machine.id);
     const { address, port } = host;
-    const folders = { ...runnerStore, mark };
     const about = { id: machine.id, pool: machine.pool, address, port };
-    return relearnLease({ store, runnerStore: folders, paths: deps.paths(), now: clock.now() }, about, jobs);
+    return relearnLease({ folders: { byUrl }, paths: deps.paths(), now: clock.now() }, about, jobs);
   }
 
   function giveBack(id: string, lease: Lease): void {

@@ -6,8 +6,8 @@ import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
-import type { RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
+import type { UnknownFolders } from './unknown-folders.ts';
 
 /** One look at an adopted host's containers. */
 const HOLDER_LIMIT_MS: DurationMs = 10 * SECOND_MS;
@@ -49,26 +49,20 @@ function relearned(
  * gets a lease of its own name, which ends when its jobs have. null = nobody holds it.
  */
 export async function relearnLease(
-  deps: { store: Store; runnerStore: RunnerStore; paths: readonly string[]; now: EpochMs },
+  deps: { folders: Pick<UnknownFolders, 'byUrl'>; paths: readonly string[]; now: EpochMs },
   machine: Adopted,
   jobs: readonly JobContainer[],
 ): Promise<Lease | null> {
-  const { store, runnerStore, paths, now } = deps;
   const host = machine.address.includes(':') ? `[${machine.address}]` : machine.address;
-  for (const path of paths) {
-    const names = await runnerStore.names(path).catch(() => []);
-    for (const name of names) {
-      const mark = store.lease(name) === null ? await runnerStore.mark(path, name) : null;
-      if (mark?.url === `tcp://${host}:${machine.port}`) return relearned(machine, { name, path }, jobs, now);
-    }
-  }
+  const [folder] = await deps.folders.byUrl(`tcp://${host}:${machine.port}`);
+  if (folder !== undefined) return relearned(machine, folder, jobs, deps.now);
   if (!jobs.some((job) => job.running)) return null;
-  return relearned(machine, { name: `unknown-${machine.id}`, path: paths[0] ?? '' }, jobs, now);
+  return relearned(machine, { name: `unknown-${machine.id}`, path: deps.paths[0] ?? '' }, jobs, deps.now);
 }
 
 type HolderDeps = {
   store: Store;
-  runnerStore: RunnerStore;
+  folders: UnknownFolders;
   docker: Docker;
   clock: Clock;
   hostOf(machine: Machine): DockerHost | null;
@@ -81,14 +75,14 @@ type HolderDeps = {
  * all the same. Throws when neither can be asked: what runs there decides, so nothing is guessed.
  */
 export async function findHolder(deps: HolderDeps, id: string): Promise<Lease | null> {
-  const { store, runnerStore, docker, clock } = deps;
+  const { store, folders, docker, clock } = deps;
   const machine = store.machine(id);
   const host = machine === null ? null : deps.hostOf(machine);
   if (machine === null || host === null) return null;
   const asked = docker.jobContainers(host, clock.timeout(HOLDER_LIMIT_MS));
   const jobs = await asked.catch((error: unknown) => ({ error }));
   const about = { id, pool: machine.pool, address: host.address, port: host.port };
-  const known = { store, runnerStore, paths: deps.paths(), now: clock.now() };
+  const known = { folders, paths: deps.paths(), now: clock.now() };
   if (!('error' in jobs)) return relearnLease(known, about, jobs);
   const byFolder = await relearnLease(known, about, []);
   if (byFolder === null) throw jobs.error;

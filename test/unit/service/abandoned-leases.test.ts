@@ -12,6 +12,7 @@ import type { Docker, JobContainer } from '../../../src/ports/docker.ts';
 import { ABANDONED_AFTER_MS, createAbandonedLeases } from '../../../src/service/abandoned-leases.ts';
 import { createCurrentConfig } from '../../../src/service/current-config.ts';
 import { findHolder } from '../../../src/service/relearn-leases.ts';
+import { createUnknownFolders } from '../../../src/service/unknown-folders.ts';
 import { lease as aLease, machine as aMachine, NOON, poolSpec } from '../../support/builders.ts';
 import { createHandClock } from '../../support/hand-clock.ts';
 
@@ -160,7 +161,8 @@ describe('a held lease', () => {
 describe('an adopted machine', () => {
   const adopt = (it: ReturnType<typeof aWatch>) => {
     it.store.putMachine(aMachine({ id: 'm-9', phase: 'provisioning', lease: null, address: '10.0.0.1' }));
-    return findHolder({ ...it, paths: () => [folder] }, 'm-9');
+    const paths = () => [folder];
+    return findHolder({ ...it, paths, folders: createUnknownFolders({ ...it, paths }) }, 'm-9');
   };
 
   test('goes back to the lease whose folder names its address', async () => {
