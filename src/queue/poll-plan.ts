@@ -9,9 +9,11 @@ export const BUSY_KEPT_MS: DurationMs = 5 * MINUTE_MS;
 /** After that it counts as quiet, then as dormant. */
 const QUIET_KEPT_MS: DurationMs = HOUR_MS;
 
-/** Wanted while the budget is wide (facts: adaptive period 30 to 60 s quiet, 5 min dormant). */
+/** Wanted at the slowest while the budget is wide (facts: adaptive period 30 to 60 s quiet, 5 min dormant) … */
 const QUIET_MS: DurationMs = MINUTE_MS;
 const DORMANT_MS: DurationMs = 5 * MINUTE_MS;
+/** … and sooner where they are few: until the looks at projects without jobs take this part of the budget. */
+const SWEEP_SHARE = 0.25;
 /** A busy project is seen within 15 s as long as the budget lets it; what is left is for its place in the line. */
 const BUSY_SLOWEST_MS: DurationMs = 13_800;
 /** More busy projects than that leaves room for are seen more slowly, up to this, before the quiet ones are. */
@@ -62,14 +64,24 @@ function between(wanted: DurationMs, slowest: DurationMs, ease: number): Duratio
   return wanted * Math.max(1, slowest / wanted) ** ease;
 }
 
-function periodsAt(intervalMs: DurationMs, ease: number): Periods {
+/** What would be wanted if calls cost nothing. */
+type Wanted = Readonly<Record<Pulse, DurationMs>>;
+
+function periodsAt(wanted: Wanted, ease: number): Periods {
   return {
-    busy: between(intervalMs, BUSY_SLOWEST_MS, ease),
-    quiet: between(Math.max(QUIET_MS, intervalMs), QUIET_SLOWEST_MS, ease),
-    dormant: between(Math.max(DORMANT_MS, intervalMs), QUIET_SLOWEST_MS, ease),
+    busy: between(wanted.busy, BUSY_SLOWEST_MS, ease),
+    quiet: between(wanted.quiet, QUIET_SLOWEST_MS, ease),
+    dormant: between(wanted.dormant, QUIET_SLOWEST_MS, ease),
     jitter: JITTER * (1 - ease),
     stretch: 1,
   };
+}
+
+/** Few projects are all looked at as often as busy ones; of many the idle ones take their share of the budget only. */
+function wantedFor(counts: Readonly<Record<Pulse, number>>, budget: number, intervalMs: DurationMs): Wanted {
+  const sweepMs = ((counts.quiet + counts.dormant) / Math.max(budget * SWEEP_SHARE, 0.1)) * MINUTE_MS;
+  const within = (slowest: DurationMs) => Math.max(intervalMs, Math.min(sweepMs, slowest));
+  return { busy: intervalMs, quiet: within(QUIET_MS), dormant: within(DORMANT_MS) };
 }
 
 /** Looks a minute that these periods come to, jitter included. */
@@ -81,12 +93,8 @@ function looksPerMinute(counts: Readonly<Record<Pulse, number>>, periods: Period
 }
 
 /** More than fits: the busy ones give way first, then all by one factor. */
-function crowdedPeriods(
-  counts: Readonly<Record<Pulse, number>>,
-  budget: number,
-  intervalMs: DurationMs,
-): Periods {
-  const promised = periodsAt(intervalMs, 1);
+function crowdedPeriods(counts: Readonly<Record<Pulse, number>>, budget: number, wanted: Wanted): Periods {
+  const promised = periodsAt(wanted, 1);
   const left = budget - looksPerMinute({ ...counts, busy: 0 }, promised);
   const busy = left > 0 ? (counts.busy * MINUTE_MS) / left : Infinity;
   const crowded = Math.max(promised.busy, BUSY_CROWDED_MS);
@@ -117,16 +125,17 @@ export function planPeriods(
 ): Periods {
   const counts: Record<Pulse, number> = { busy: 0, quiet: 0, dormant: 0 };
   for (const project of projects) counts[pulseOf(project, now)] += 1;
-  const fits = (ease: number) => looksPerMinute(counts, periodsAt(intervalMs, ease)) <= budget;
-  if (fits(0)) return periodsAt(intervalMs, 0);
-  if (!fits(1)) return crowdedPeriods(counts, budget, intervalMs);
+  const wanted = wantedFor(counts, budget, intervalMs);
+  const fits = (ease: number) => looksPerMinute(counts, periodsAt(wanted, ease)) <= budget;
+  if (fits(0)) return periodsAt(wanted, 0);
+  if (!fits(1)) return crowdedPeriods(counts, budget, wanted);
   let [low, high] = [0, 1];
   for (let step = 0; step < SEARCH_STEPS; step++) {
     const middle = (low + high) / 2;
     if (fits(middle)) high = middle;
     else low = middle;
   }
-  return periodsAt(intervalMs, high);
+  return periodsAt(wanted, high);
 }
 
 /** When a project is to be looked at; 0 = never looked at, or said to have changed. */

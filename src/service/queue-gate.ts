@@ -20,14 +20,23 @@ type Deps = { clock: Clock; random: Random; metrics: Metrics };
 /** A gate that has let nobody through yet. */
 export function createQueueGate({ clock, random, metrics }: Deps): QueueGate {
   const pace = createPace(clock.now());
+  // Who came first goes first: newcomers must not take the turns of those that wait.
+  let last: Promise<void> = Promise.resolve();
+
+  async function turn(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      if (signal.aborted) throw gitlabError('away', 'stopped before GitLab was asked');
+      const wait = pace.take(clock.now());
+      if (wait === 0) return;
+      await clock.sleep(wait === Infinity ? FULL_LOOK_MS : Math.min(wait, PART_MS), signal);
+    }
+  }
+
   return {
     async enter(signal) {
-      for (;;) {
-        if (signal.aborted) throw gitlabError('away', 'stopped before GitLab was asked');
-        const wait = pace.take(clock.now());
-        if (wait === 0) return;
-        await clock.sleep(wait === Infinity ? FULL_LOOK_MS : Math.min(wait, PART_MS), signal);
-      }
+      const mine = last.then(() => turn(signal));
+      last = mine.catch(() => undefined);
+      await mine;
     },
     leave(report) {
       pace.settle(report, clock.now(), random.float());

@@ -151,20 +151,27 @@ describe('the plan', () => {
   const periodsFor = (projects: readonly ProjectHistory[], budget: number, intervalMs = 10 * SECOND_MS) =>
     planPeriods(projects, BEGUN, { budget, intervalMs });
 
-  test('takes the wanted periods while there is room', () => {
-    const periods = periodsFor([project(1, { pendingAt: BEGUN }), project(2)], 100);
-    expect(periods).toMatchObject({ busy: 10_000, quiet: 60_000, dormant: 300_000, stretch: 1 });
+  const quiet = (count: number) => Array.from({ length: count }, (_, id) => project(id));
+
+  test('looks at few projects as often as poll_interval says, whether they are busy or not', () => {
+    const periods = periodsFor([project(1, { pendingAt: BEGUN }), ...quiet(2)], 146);
+    expect(periods).toMatchObject({ busy: 10_000, quiet: 10_000, dormant: 10_000, stretch: 1 });
+  });
+
+  test('spends a quarter of the budget on projects without jobs, until each is looked at every 5 min', () => {
+    const dormant = [20, 40, 100, 200].map((count) => periodsFor(quiet(count), 146).dormant / SECOND_MS);
+    expect(dormant.map(Math.round)).toEqual([33, 66, 164, 300]);
   });
 
   test('never looks more often than poll_interval says', () => {
-    const periods = periodsFor([project(1, { pendingAt: BEGUN })], 100, 2 * MINUTE_MS);
-    expect(periods).toMatchObject({ busy: 120_000, quiet: 120_000, dormant: 300_000 });
+    const periods = periodsFor([project(1, { pendingAt: BEGUN }), project(2)], 100, 2 * MINUTE_MS);
+    expect(periods).toMatchObject({ busy: 120_000, quiet: 120_000, dormant: 120_000 });
   });
 
   test('lets many busy projects give way before the quiet ones', () => {
     const busy = Array.from({ length: 30 }, (_, id) => project(id, { pendingAt: BEGUN }));
-    const quiet = Array.from({ length: 990 }, (_, id) => project(30 + id));
-    const periods = periodsFor([...busy, ...quiet], 146);
+    const others = Array.from({ length: 990 }, (_, id) => project(30 + id));
+    const periods = periodsFor([...busy, ...others], 146);
     expect(periods.busy).toBeGreaterThan(20 * SECOND_MS);
     expect(periods.dormant).toBe(594_000);
     expect((30 / periods.busy + 990 / periods.dormant) * MINUTE_MS).toBeCloseTo(146, 5);
