@@ -53,6 +53,7 @@ function newJob(spec: JobSpec, home: Project, place: Place): Job {
     name: spec.name ?? `job ${id}`,
     tags: spec.tags ?? [],
     ref,
+    refIsTag: spec.refIsTag ?? false,
     protectedRef: spec.protectedRef ?? isProtected(home, ref),
     timeoutMs: spec.timeoutMs ?? home.jobTimeoutMs,
     durationMs: spec.durationMs,

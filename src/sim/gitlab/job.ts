@@ -13,6 +13,8 @@ export type JobSpec = {
   protectedRef?: boolean;
   /** Branch or tag; default: the project's default branch. */
   ref?: string;
+  /** Whether the ref is a Git tag; default false. */
+  refIsTag?: boolean;
   /** From the claim on; default: the project's, one hour. */
   timeoutMs?: number;
   name?: string;
@@ -56,6 +58,7 @@ export type Job = {
   readonly name: string;
   readonly tags: readonly string[];
   readonly ref: string;
+  readonly refIsTag: boolean;
   readonly protectedRef: boolean;
   readonly timeoutMs: number;
   readonly durationMs: number;
@@ -112,6 +115,8 @@ export type RunnerScope =
 
 export type GitlabRunner = {
   readonly id: number;
+  /** By which it speaks to GitLab. */
+  token: string;
   description: string;
   tags: readonly string[];
   runUntagged: boolean;

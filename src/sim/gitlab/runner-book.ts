@@ -1,4 +1,5 @@
 // GitLab's record of its runners, and how many jobs of a project run on instance runners: the fairness between projects.
+import { hexOf } from '../seeded.ts';
 import type { GitlabRunner, Job, JobStatus } from './job.ts';
 
 export type RunnerBook = {
@@ -29,6 +30,7 @@ export function createRunnerBook(): RunnerBook {
       const id = runners.size + 1;
       const runner: GitlabRunner = {
         id,
+        token: `glrt-${hexOf(`runner ${id}`, 20)}`,
         description: `runner ${id}`,
         tags: [],
         runUntagged: true,

@@ -7,7 +7,7 @@ import { isEnded, type Job } from '../gitlab/job.ts';
 import { createLedger, type Ledger, type LedgerTotals } from '../ledger.ts';
 import { createBox } from '../runner/box.ts';
 import { createRunner, type Runner } from '../runner/runner.ts';
-import type { RunnerOdds, RunnerPace, RunnerSettings } from '../runner/runner-settings.ts';
+import type { RunnerOdds, RunnerSettings, RunnerSpeed } from '../runner/runner-settings.ts';
 import { createSeeded } from '../seeded.ts';
 import type { AddressBook } from '../start-instances.ts';
 import { createVirtualTimeline, type VirtualTimeline } from '../timeline.ts';
@@ -46,7 +46,7 @@ export type PeerRunOptions = {
   /** The machine on which containers start; default: a host a job, one second each. */
   box?: { cores: number; startMs: number; spread: number };
   release?: 15 | 19;
-  pace?: Partial<RunnerPace>;
+  speed?: Partial<RunnerSpeed>;
   odds?: Partial<RunnerOdds>;
   progress?: (share: number) => void;
 };
@@ -137,7 +137,7 @@ function setUp(options: PeerRunOptions): Stage {
     hosts,
     settings: options.settings(ids),
     release: options.release ?? 19,
-    pace: options.pace ?? {},
+    speed: options.speed ?? {},
     odds: options.odds ?? {},
   });
   return { timeline, world, gitlab, runner, hosts, ledger };

@@ -5,6 +5,7 @@ import type { Gitlab, JobResult } from '../gitlab/gitlab.ts';
 import type { Job, JobFailure } from '../gitlab/job.ts';
 import { type Abortion, createAbortion } from './abortion.ts';
 import type { HostEnd, JobHosts, JobRun } from './job-hosts.ts';
+import { afterFailedPreparation, usualPace } from './lifecycle-rules.ts';
 import type { RunnerMachine } from './machine.ts';
 import { PreparationFailed } from './machine-search.ts';
 import type { RunnerProcess } from './process.ts';
@@ -35,9 +36,6 @@ export type BuildParts = {
   terminatedAs: JobFailure;
 };
 
-/** Preparations of one job, and the pause after each that failed, the last included (measured: 18 s for nine creates). */
-const PREPARATIONS = 3;
-const PREPARE_RETRY_MS = 3_000;
 /** A job that was ended meanwhile still has its Docker prepared for up to a second. */
 const PREPARE_AT_MOST_MS = 1_000;
 /** Between tries of the final report. */
@@ -78,7 +76,7 @@ async function prepareAndRun(
   hold: { use(): Promise<Host>; release(): void },
 ): Promise<Outcome> {
   const { process } = parts;
-  for (let attempt = 0; attempt < PREPARATIONS && abortion.why() === null; attempt += 1) {
+  for (let failed = 1; abortion.why() === null; failed += 1) {
     try {
       const host = await hold.use();
       if (abortion.why() !== null) {
@@ -91,9 +89,12 @@ async function prepareAndRun(
     } catch (error) {
       if (!(error instanceof PreparationFailed)) throw error;
     }
-    await process.sleep(PREPARE_RETRY_MS);
+    // The pause comes after the last one, too.
+    await process.sleep(usualPace.prepareRetryMs);
+    const isCancelled = abortion.why() !== null;
+    if (afterFailedPreparation(failed, isCancelled) === 'job-failed' && !isCancelled) return 'not-prepared';
   }
-  return abortion.why() === null ? 'not-prepared' : 'aborted';
+  return 'aborted';
 }
 
 async function report({ job, gitlab, process, reportMs }: BuildParts, result: JobResult): Promise<void> {

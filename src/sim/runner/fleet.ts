@@ -1,5 +1,6 @@
 // The runner's memory of its machines, by name, over all its sections: what the store lists, what is being made, what
 // goes. One that it finds in the store without having made it counts as used once and idle.
+import { FOUND_BUILDS } from './lifecycle-rules.ts';
 import type { RunnerMachine } from './machine.ts';
 import type { MachineNames } from './machine-names.ts';
 
@@ -27,7 +28,7 @@ export function createFleet(
       .toSorted();
     const there = new Set(folders);
     for (const name of folders) {
-      if (!machines.has(name)) machines.set(name, { name, state: 'idle', builds: 1, usedAt: now });
+      if (!machines.has(name)) machines.set(name, { name, state: 'idle', builds: FOUND_BUILDS, usedAt: now });
     }
     const making: RunnerMachine[] = [];
     for (const machine of machines.values()) {

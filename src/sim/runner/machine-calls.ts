@@ -1,12 +1,9 @@
 // The runner's calls of its tool, each a process with its time limit, and what it remembers of `config`.
+import { usualPace } from './lifecycle-rules.ts';
 import type { MachineTool } from './machine-tool.ts';
 import type { RunnerProcess } from './process.ts';
 
-/** SIGKILL after one minute for `stop`, one hour for all others (the runner's source; `stop` measured). */
-const STOP_MS = 60_000;
-const CALL_MS = 3_600_000;
-/** How long a good `config` holds when the runner looks for an idle machine in a poll. */
-const REACHABLE_MS = 300_000;
+const { stopLimitMs, callLimitMs, reachableMs } = usualPace;
 
 export type MachineCalls = {
   create(name: string, section: string): Promise<boolean>;
@@ -30,7 +27,7 @@ export function createMachineCalls(parts: {
 }): MachineCalls {
   const { tool, process, now } = parts;
   const reachable = new Map<string, number>();
-  const no = { ms: CALL_MS, late: false };
+  const no = { ms: callLimitMs, late: false };
   const isReachable = (name: string): boolean => (reachable.get(name) ?? 0) > now();
 
   return {
@@ -39,15 +36,15 @@ export function createMachineCalls(parts: {
       if (cached && isReachable(name)) return true;
       const yes = await process.spawn((call) => tool.config(name, call), no);
       // Only a yes is remembered; a no leaves an older yes standing.
-      if (yes) reachable.set(name, now() + REACHABLE_MS);
+      if (yes) reachable.set(name, now() + reachableMs);
       return yes;
     },
     reachableUntil: (name) => (isReachable(name) ? (reachable.get(name) ?? null) : null),
-    url: (name) => process.spawn((call) => tool.url(name, call), { ms: CALL_MS, late: null }),
+    url: (name) => process.spawn((call) => tool.url(name, call), { ms: callLimitMs, late: null }),
     storePath: (name) => process.spawn((call) => tool.storePath(name, call), no),
     exists: async (name) =>
       tool.hasConfig(name) && (await process.spawn((call) => tool.inspect(name, call), no)),
-    stop: (name) => process.spawn((call) => tool.stop(name, call), { ms: STOP_MS, late: false }),
+    stop: (name) => process.spawn((call) => tool.stop(name, call), { ms: stopLimitMs, late: false }),
     remove: (name, how) => process.spawn((call) => tool.remove(name, how, call), no),
     forget: (name) => void reachable.delete(name),
   };

@@ -1,6 +1,7 @@
 // How a job gets a machine: the newest free one that answers, else whatever comes first while a create of its own runs.
 // Trap: a machine and the job it was made for are not bound. Whoever looks first takes it; a job that looks in vain
 // waits for the next word without a new create, as the runner's does.
+import { afterFailedCreate, usualPace } from './lifecycle-rules.ts';
 import type { Line, Place } from './line.ts';
 import type { RunnerMachine } from './machine.ts';
 import type { MachineCalls } from './machine-calls.ts';
@@ -29,10 +30,6 @@ export type MachineSearch = {
   /** With the runner's tries and pauses. Throws PreparationFailed. */
   findOrMake(waiting: Waiting): Promise<RunnerMachine>;
 };
-
-/** Creates inside one preparation, and the pause after each that failed, the last included. */
-const TRIES = 3;
-const RETRY_MS = 1_000;
 
 /** A preparation that has failed; the runner tries again or gives the job up. */
 export class PreparationFailed extends Error {}
@@ -87,8 +84,8 @@ export function createMachineSearch(parts: SearchParts): MachineSearch {
           const idle = parts.list().some(({ state }) => state === 'idle');
           return (idle ? await findFree(false) : null) ?? (await makeOne(waiting));
         } catch (error) {
-          await process.sleep(RETRY_MS);
-          if (attempt === TRIES) throw error;
+          await process.sleep(usualPace.createRetryMs);
+          if (afterFailedCreate(attempt) === 'preparation-failed') throw error;
         }
       }
     },

@@ -1,14 +1,11 @@
 // How the runner removes a machine: `inspect`, `stop`, `rm -y`, again every 30 seconds, at last one `rm -f`, and then it
 // forgets the machine whatever came of it. Until then the machine takes a place of `limit`.
 import type { Fleet } from './fleet.ts';
+import { nextRemoval, type RunnerRelease, usualPace } from './lifecycle-rules.ts';
 import type { RunnerMachine } from './machine.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import type { RunnerProcess } from './process.ts';
 import type { DrainSettings } from './runner-settings.ts';
-
-const RETRY_MS = 30_000;
-/** From so many failures on, only one such machine is tried at a time. */
-const STUCK_FROM = 3;
 
 export type Removal = {
   /** Begins to remove; nothing for one that goes already. */
@@ -23,8 +20,7 @@ export function createRemoval(parts: {
   calls: MachineCalls;
   fleet: Fleet;
   process: RunnerProcess;
-  /** `rm -y` so often before `rm -f`; infinite for release 15. */
-  maxAttempts(): number;
+  habits(): { release: RunnerRelease; attempts: number };
   /** A place is free. */
   done(): void;
 }): Removal {
@@ -57,13 +53,14 @@ export function createRemoval(parts: {
 
   const remove = async (name: string): Promise<void> => {
     for (let failed = 0; ; failed += 1) {
-      const over = failed < STUCK_FROM ? await attempt(name) : await oneAtATime(() => attempt(name));
+      const alone = nextRemoval(failed, parts.habits()) === 'alone';
+      const over = await (alone ? oneAtATime(() => attempt(name)) : attempt(name));
       if (over) break;
-      if (failed + 1 >= parts.maxAttempts()) {
+      if (nextRemoval(failed + 1, parts.habits()) === 'force') {
         await calls.remove(name, 'f');
         break;
       }
-      await process.sleep(RETRY_MS);
+      await process.sleep(usualPace.removalRetryMs);
     }
     forget(name);
   };

@@ -1,6 +1,8 @@
 // The keys of gitlab-runner's config.toml that its docker+machine executor acts on, and its pace. Figures are those of
 // releases 15 and 19 as measured; where they differ, `release` says which.
 
+import { REMOVAL_ATTEMPTS, usualPace } from './lifecycle-rules.ts';
+
 /** IdleCount and its companions as one moment has them; the caller knows the periods. */
 export type IdleNow = {
   idleCount: number;
@@ -48,7 +50,7 @@ export type RunnerSettings = {
 };
 
 /** How quick the runner and its machine are, in milliseconds; what a call itself takes is the tool's affair. */
-export type RunnerPace = {
+export type RunnerSpeed = {
   /** POST /jobs/request and back. */
   requestMs: number;
   /** From a decision to the spawned process. */
@@ -60,7 +62,7 @@ export type RunnerPace = {
 };
 
 /** 40 claims in 0.2 s, 20 in 0.09 s; a job's calls beside `create` took 10 ms, all four together (seen). */
-export const usualPace: RunnerPace = { requestMs: 5, spawnMs: 0.5, reapMs: 0.5, reportMs: 10 };
+export const usualSpeed: RunnerSpeed = { requestMs: 5, spawnMs: 0.5, reapMs: 0.5, reportMs: 10 };
 
 /** How often the runner's own races strike; shares from 0 to 1. */
 export type RunnerOdds = {
@@ -79,7 +81,7 @@ export const usualOdds: RunnerOdds = { missedWord: 0.013, ownCreateFirst: 0.1 };
 /** Keys that a file does not name: the runner's own defaults. */
 export const usualSettings: Omit<RunnerSettings, 'sections' | 'concurrent'> = {
   checkIntervalMs: 3_000,
-  shutdownTimeoutMs: 30_000,
+  shutdownTimeoutMs: usualPace.shutdownMs,
   drain: null,
-  maxRemovalAttempts: 30,
+  maxRemovalAttempts: REMOVAL_ATTEMPTS,
 };

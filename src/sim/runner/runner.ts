@@ -6,15 +6,16 @@ import type { Gitlab } from '../gitlab/gitlab.ts';
 import { createSeeded } from '../seeded.ts';
 import type { Timeline } from '../timeline.ts';
 import type { JobHosts } from './job-hosts.ts';
+import type { RunnerRelease } from './lifecycle-rules.ts';
 import type { RunnerMachine } from './machine.ts';
 import type { MachineTool, Signal } from './machine-tool.ts';
 import { createRunnerProcess, type RunnerProcess } from './process.ts';
 import {
   type RunnerOdds,
-  type RunnerPace,
   type RunnerSettings,
+  type RunnerSpeed,
   usualOdds,
-  usualPace,
+  usualSpeed,
 } from './runner-settings.ts';
 import { type RunningParts, runIn } from './running.ts';
 import { shutDown } from './shutdown.ts';
@@ -27,11 +28,11 @@ export type RunnerOptions = {
   hosts: JobHosts;
   settings: RunnerSettings;
   /** Default: a runner on a machine with time to spare. */
-  pace?: Partial<RunnerPace>;
+  speed?: Partial<RunnerSpeed>;
   /** Default: as seen. */
   odds?: Partial<RunnerOdds>;
   /** Default 19. */
-  release?: 15 | 19;
+  release?: RunnerRelease;
 };
 
 export type Runner = {
@@ -59,7 +60,7 @@ const RELOAD_AT_MOST_MS = 3_000;
 export function createRunner(options: RunnerOptions): Runner {
   const { timeline, gitlab, tool, hosts, release = 19 } = options;
   const random = createSeeded(options.seed);
-  const pace = { ...usualPace, ...options.pace };
+  const speed = { ...usualSpeed, ...options.speed };
   const odds = { ...usualOdds, ...options.odds };
   let file = options.settings;
   let pid = 0;
@@ -69,8 +70,8 @@ export function createRunner(options: RunnerOptions): Runner {
   const start = (): void => {
     if (process?.alive() === true) return;
     pid += 1;
-    process = createRunnerProcess(timeline, pid, { beforeMs: pace.spawnMs, afterMs: pace.reapMs });
-    running = runIn(process, { timeline, gitlab, tool, hosts, settings: file, pace, odds, release, random });
+    process = createRunnerProcess(timeline, pid, { beforeMs: speed.spawnMs, afterMs: speed.reapMs });
+    running = runIn(process, { timeline, gitlab, tool, hosts, settings: file, speed, odds, release, random });
   };
 
   return {
@@ -78,7 +79,7 @@ export function createRunner(options: RunnerOptions): Runner {
     async stop(signal, to) {
       const target = process;
       if (target?.alive() !== true || running === null) return null;
-      shutDown(target, running, { signal, to, random, now: () => timeline.now() });
+      shutDown(target, running, { signal, to, random, release });
       return await target.ended;
     },
     settings(change) {

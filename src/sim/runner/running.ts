@@ -8,6 +8,7 @@ import { type Build, beginBuild } from './build.ts';
 import { createClaiming, type Section } from './claiming.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import type { JobHosts } from './job-hosts.ts';
+import type { RunnerRelease } from './lifecycle-rules.ts';
 import { createLine } from './line.ts';
 import type { RunnerMachine } from './machine.ts';
 import { createMachineCalls } from './machine-calls.ts';
@@ -17,7 +18,7 @@ import { createPolling } from './polling.ts';
 import type { RunnerProcess } from './process.ts';
 import { createProvider } from './provider.ts';
 import { createRemoval, type Removal } from './removal.ts';
-import type { RunnerOdds, RunnerPace, RunnerSettings, SectionSettings } from './runner-settings.ts';
+import type { RunnerOdds, RunnerSettings, RunnerSpeed, SectionSettings } from './runner-settings.ts';
 
 export type RunningOptions = {
   timeline: Timeline;
@@ -25,9 +26,9 @@ export type RunningOptions = {
   tool: MachineTool;
   hosts: JobHosts;
   settings: RunnerSettings;
-  pace: RunnerPace;
+  speed: RunnerSpeed;
   odds: RunnerOdds;
-  release: 15 | 19;
+  release: RunnerRelease;
   random: Seeded;
 };
 
@@ -50,7 +51,7 @@ const PATCH_MS = 3_000;
 
 /** The builds of one process. */
 function createBuilds(process: RunnerProcess, options: RunningOptions, ended: () => void) {
-  const { timeline, gitlab, hosts, pace, release, random } = options;
+  const { timeline, gitlab, hosts, speed, release, random } = options;
   const builds = new Map<Build, { token: string; done: Promise<void> }>();
   const running = new Map<string, number>();
   const count = (token: string, by: number): void => {
@@ -73,7 +74,7 @@ function createBuilds(process: RunnerProcess, options: RunningOptions, ended: ()
         now: () => timeline.now(),
         random: random.float,
         runnerToken: shortToken(token, release),
-        reportMs: pace.reportMs,
+        reportMs: speed.reportMs,
         terminatedAs: release === 15 ? 'runner_system_failure' : 'unknown_failure',
       });
       count(token, 1);
@@ -109,7 +110,7 @@ function createSections(process: RunnerProcess, options: RunningOptions, wake: (
     calls,
     fleet,
     process,
-    maxAttempts: () => (release === 15 ? Number.POSITIVE_INFINITY : settings.maxRemovalAttempts),
+    habits: () => ({ release, attempts: settings.maxRemovalAttempts }),
     done: wake,
   });
 
@@ -160,7 +161,7 @@ function createSections(process: RunnerProcess, options: RunningOptions, wake: (
 
 /** Starts the runner's work in a fresh process. */
 export function runIn(process: RunnerProcess, options: RunningOptions): RunningParts {
-  const { timeline, gitlab, tool, pace } = options;
+  const { timeline, gitlab, tool, speed } = options;
   const now = (): number => timeline.now();
   const wake = (): void => polling.wake();
   const sections = createSections(process, options, wake);
@@ -178,7 +179,7 @@ export function runIn(process: RunnerProcess, options: RunningOptions): RunningP
       gitlab,
       process,
       now,
-      requestMs: pace.requestMs,
+      requestMs: speed.requestMs,
       mayGoOn: () => !polling.stopping() && !full(),
       running: builds.of,
       begin: builds.begin,

@@ -1,6 +1,7 @@
 // How a runner's process ends: KILL at once; QUIT when its jobs have ended; TERM when its jobs, aborted, have said so, or
 // when their time is over. What it had begun to remove goes on only as far as it had spawned.
 import type { Seeded } from '../seeded.ts';
+import { atSignal, type RunnerRelease, type RunnerSignal } from './lifecycle-rules.ts';
 import type { Signal } from './machine-tool.ts';
 import type { RunnerProcess } from './process.ts';
 import type { RunningParts } from './running.ts';
@@ -14,44 +15,44 @@ const exitLag = {
   QUIT: (draw: number): number => 0.5 + 4 * draw,
 };
 
-type Stop = { signal: Signal; to: 'process' | 'group'; random: Seeded; now(): number };
+type Stop = { signal: Signal; to: 'process' | 'group'; random: Seeded; release: RunnerRelease };
 
-/** Which signal each process is ending by; a second TERM ends it at once. */
-const ending = new WeakMap<RunnerProcess, Signal>();
+/** The last signal by which each process is ending. */
+const ending = new WeakMap<RunnerProcess, RunnerSignal>();
 
+/** Waits for what the runner waits for, then ends the process. */
 async function endInOrder(process: RunnerProcess, running: RunningParts, stop: Stop): Promise<void> {
-  const { signal, random } = stop;
   const busy = running.builds().length > 0;
   await running.buildsEnded();
-  const { drain } = running.settings();
-  if (drain !== null) {
-    const off = process.after(running.settings().shutdownTimeoutMs, () => process.end(1));
+  const { drain, shutdownTimeoutMs } = running.settings();
+  if (drain !== null && stop.release === 19) {
+    process.after(shutdownTimeoutMs, () => process.end(1));
     await running.createsEnded();
     await running.removal.settled();
     await running.removal.drain(drain);
-    off();
   } else if (busy) {
-    await process.sleep(exitLag[signal === 'TERM' ? 'TERM' : 'QUIT'](random.float()));
+    await process.sleep(exitLag[ending.get(process) ?? 'QUIT'](stop.random.float()));
   }
   process.end(0);
 }
 
 /** Delivers a signal; the process ends in its own time. */
 export function shutDown(process: RunnerProcess, running: RunningParts, stop: Stop): void {
-  const { signal, to } = stop;
+  const { signal, to, release } = stop;
   if (signal === 'KILL') process.end(null);
   if (to === 'group') process.signalCalls(signal);
   if (signal === 'KILL') return;
   const before = ending.get(process);
-  if (before === 'TERM' && signal === 'TERM') {
+  ending.set(process, signal);
+  const { drain, shutdownTimeoutMs } = running.settings();
+  const isSecond = before === 'TERM';
+  const step = atSignal(signal, { isSecond, drains: drain !== null, release });
+  if (step.waits === 'no') {
     process.end(1);
     return;
   }
-  ending.set(process, signal);
   running.stopClaiming();
-  if (signal === 'TERM') {
-    for (const build of running.builds()) build.abort('terminated');
-    process.after(running.settings().shutdownTimeoutMs, () => process.end(1));
-  }
+  if (step.jobs === 'abort') for (const build of running.builds()) build.abort('terminated');
+  if (step.limit === 'all') process.after(shutdownTimeoutMs, () => process.end(1));
   if (before === undefined) void endInOrder(process, running, stop);
 }

@@ -160,3 +160,13 @@ describe('a runner or project nobody knows', () => {
     expect(() => gitlab.enqueue({ durationMs: 1, pipeline: 9 })).toThrow('no pipeline 9');
   });
 });
+
+describe('a runner', () => {
+  test('has a token of its own', () => {
+    const { gitlab } = gitlabNow();
+    const tokens = [1, 2, 3].map(() => gitlab.addRunner().token);
+    expect(new Set(tokens).size).toBe(3);
+    expect(tokens[0]).toMatch(/^glrt-[0-9a-f]{20}$/);
+    expect(gitlab.addRunner({ token: 'glrt-mine' }).token).toBe('glrt-mine');
+  });
+});

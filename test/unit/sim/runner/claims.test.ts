@@ -16,28 +16,28 @@ async function claims(wish: StubWish, count: number): Promise<number[]> {
 const last = (seconds: readonly number[]): number => seconds.at(-1) ?? Number.NaN;
 
 /** One request of a loaded runner: 87 claims a second. */
-const pace = { requestMs: 11 };
+const speed = { requestMs: 11 };
 
 describe('twenty jobs at once, MaxBuilds 1', () => {
   test('with one idle machine claims one every second poll: the last after 38.2 s', async () => {
-    const seen = await claims({ idle: { idleCount: 1 }, stub: { createMs: 150 }, runner: { pace } }, 20);
+    const seen = await claims({ idle: { idleCount: 1 }, stub: { createMs: 150 }, runner: { speed } }, 20);
     expect(Math.abs(last(seen) - 38.2)).toBeLessThan(0.5);
   });
 
   test('asks no faster for ten requests at once', async () => {
     const section = { requestConcurrency: 10 };
-    const wish = { idle: { idleCount: 1 }, stub: { createMs: 150 }, section, runner: { pace } };
+    const wish = { idle: { idleCount: 1 }, stub: { createMs: 150 }, section, runner: { speed } };
     expect(Math.abs(last(await claims(wish, 20)) - 38.2)).toBeLessThan(0.5);
   });
 
   test('with five idle machines claims five, then four a second: the last after 4.2 s', async () => {
-    const seen = await claims({ idle: { idleCount: 5 }, stub: { createMs: 150 }, runner: { pace } }, 20);
+    const seen = await claims({ idle: { idleCount: 5 }, stub: { createMs: 150 }, runner: { speed } }, 20);
     expect(seen.filter((seconds) => seconds < 0.5)).toHaveLength(5);
     expect(Math.abs(last(seen) - 4.2)).toBeLessThan(0.3);
   });
 
   test('with five idle machines of five seconds each claims five every six seconds', async () => {
-    const seen = await claims({ idle: { idleCount: 5 }, stub: { createMs: 5_000 }, runner: { pace } }, 20);
+    const seen = await claims({ idle: { idleCount: 5 }, stub: { createMs: 5_000 }, runner: { speed } }, 20);
     expect(Math.abs(last(seen) - 18.1)).toBeLessThan(0.2);
     expect(seen.map((seconds) => Math.floor(seconds / 6))).toEqual(
       [0, 1, 2, 3].flatMap((wave) => Array.from({ length: 5 }, () => wave)),

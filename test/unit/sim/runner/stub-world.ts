@@ -125,7 +125,7 @@ export type StubWish = {
   section?: Partial<SectionSettings>;
   settings?: Partial<RunnerSettings>;
   box?: { cores: number; startMs: number; spread: number };
-  runner?: Partial<Pick<RunnerOptions, 'release' | 'odds' | 'pace' | 'seed'>>;
+  runner?: Partial<Pick<RunnerOptions, 'release' | 'odds' | 'speed' | 'seed'>>;
 };
 
 /** The keys of the measured runs: check_interval 1 s, one request at a time. */
