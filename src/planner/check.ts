@@ -226,7 +226,7 @@ function checkInstances({ seen, plan, recorded, shown, say }: Case): void {
     const owner = recorded.get(id);
     const isOwn = action.kind === 'match' && owner === action.machine;
     if (owner !== undefined && !isOwn) say(`${action.kind} of ${id}, which has a record`);
-    if (instance !== undefined && instance.tags[TAG.manager] !== seen.manager && !seen.takeover)
+    if (instance !== undefined && !isOwn && instance.tags[TAG.manager] !== seen.manager && !seen.takeover)
       say(`${action.kind} of ${id}, which belongs to another manager`);
     const first = seen.orphansSeen.get(id);
     if (action.kind !== 'match' && (first === undefined || seen.now - first < LOOKS_APART_MS))

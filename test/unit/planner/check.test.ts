@@ -143,6 +143,11 @@ describe('a plan passes that', () => {
       { orphansSeen: new Map([['i-x', NOON - MINUTE_MS]]) },
     ],
     ['launches without a fresh list', [launch()], failed],
+    [
+      'finds the address of its own machine that was launched with other keys',
+      [{ kind: 'match', machine: 'm-ready', instance: instanceOf(ready), reason: because }],
+      { manager: 'manager-after-lost-keys' },
+    ],
   ])('%s', (_, actions, over) => {
     const seen = world(over);
     expect(breaches(seen, planOf(seen, ...actions))).toEqual([]);
