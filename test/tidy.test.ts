@@ -96,6 +96,7 @@ describe('layers', () => {
       'node:sqlite': 'src/adapters/sqlite/',
       croner: 'src/planner/schedule.ts',
       '@peculiar/x509': 'src/adapters/keys/',
+      undici: 'src/adapters/gitlab/',
       commander: 'src/doors/',
       'smol-toml': 'src/adapters/config/',
       'toml-eslint-parser': 'src/adapters/config/',
