@@ -1,13 +1,15 @@
 // Row C: a job is cancelled, or its time is over, while its `create` blocks. Nobody tells the create: it runs to its end,
 // the machine is prepared and released without a job, or serves whoever waits.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createHeldBoots } from './held-boots.ts';
 import { gate, openStage, orders, type Stage } from './stage.ts';
 
+const boots = createHeldBoots();
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({
     sections: { cancel: {}, timeout: {}, refused: {}, surplus: { maxBuilds: 10, idleTime: 10 } },
-    emulator: { bootMs: 1_000 },
+    emulator: { startHost: boots.startHost },
   });
 });
 afterAll(() => stage.close());
@@ -21,12 +23,14 @@ describe('C: jobs that end while their create waits', () => {
     async (section, reason) => {
       const { world, see } = stage;
       const runner = stage.runner(section);
+      boots.hold();
       runner.queue(orders([1]));
       const [lease] = await world.until('its create', async () => {
         const leases = await stage.leases(section);
         return leases.length === 1 && leases;
       });
       expect(runner.cancel('1', reason)).toBe(true);
+      boots.letGo();
       await runner.settled();
       expect(runner.job('1')).toMatchObject({ state: 'failed', failure: reason, startedAt: null });
       await world.until('its removal', () => runner.counts().total === 0);
@@ -77,19 +81,24 @@ describe('C: jobs that end while their create waits', () => {
     const first = gate();
     const second = gate();
     runner.queue([...orders([1], first.opened)]);
-    await world.until('the first job at work', () => runner.job('1').state === 'running');
+    await see('the first job at work', async () => (await stage.leases('surplus'))[0]?.jobs.length === 1);
+    boots.hold();
     runner.queue([...orders([2], second.opened)]);
     await world.until('the second create', () => runner.counts().creating === 1);
     first.open();
     await world.until('the second job at work', () => runner.job('2').state === 'running');
     expect(runner.job('2').machine).toBe(runner.job('1').machine);
+    boots.letGo();
     await world.until('the surplus machine', () => runner.counts().idle === 1);
     const surplus = runner.machines().find(({ state }) => state === 'idle')?.name;
     const held = (await stage.leases('surplus')).find(({ name }) => name === surplus);
     expect(held).toMatchObject({ state: 'held', jobs: [] });
     await see('its return', async () => (await stage.leases('surplus')).length === 1);
     expect(runner.verbsOf(surplus)).toEqual(expect.arrayContaining(['inspect', 'stop', 'rm -y']));
-    expect((await stage.leases('surplus'))[0]?.jobs.map(({ id }) => id)).toEqual(['1', '2']);
+    await see('both jobs on one lease', async () => {
+      const [lease] = await stage.leases('surplus');
+      return lease?.jobs.map(({ id }) => id).join() === '1,2';
+    });
     second.open();
     await runner.settled();
   });

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunnerProcess, startRunnerProcess } from '../../support/stand-in-process.ts';
 import { processesNaming } from './door-processes.ts';
+import { createHeldBoots } from './held-boots.ts';
 import { openStage, orders, type SectionText, type Stage } from './stage.ts';
 
-/** Long enough that a create surely waits when the signal comes. */
-const SLOW_BOOT_MS = 1_500;
 /** shutdown_timeout: shorter and longer than a boot. */
 const IMPATIENT_MS = 200;
 const PATIENT_MS = 20_000;
@@ -25,15 +24,21 @@ const sections = {
   groupkill: {},
 } satisfies Record<string, SectionText>;
 
+const boots = createHeldBoots();
 let stage: Stage;
 let runner: RunnerProcess;
 beforeAll(async () => {
-  stage = await openStage({ sections, emulator: { bootMs: SLOW_BOOT_MS } });
+  stage = await openStage({ sections, emulator: { startHost: boots.startHost } });
 });
-afterEach(() => runner.close());
+afterEach(() => {
+  boots.letGo();
+  return runner.close();
+});
 afterAll(() => stage.close());
 
+/** Its hosts boot only when the test lets them. */
 function play(section: string, shutdownMs = PATIENT_MS): RunnerProcess {
+  boots.hold();
   const options = stage.optionsFor(section, section === 'idle' ? { policy: { idleCount: 1 } } : {});
   runner = startRunnerProcess(stage.world.folder, { ...options, pace: { ...options.pace, shutdownMs } });
   return runner;
@@ -63,6 +68,7 @@ async function nothingStays(section: string, name: string): Promise<void> {
   await world.until('the door to leave', () => processesNaming(name) === null);
   await world.until('its place to be given back', async () => (await stage.leases(section)).length === 0);
   expect(traces(section)).toEqual([]);
+  boots.letGo();
   const [host] = stage.alive(section);
   const next = stage.runner(section);
   if (next.counts().total === 0) next.queue(orders([2]));
@@ -79,6 +85,7 @@ describe('D: a runner that is stopped while a create waits', () => {
     play('termshort');
     const name = await whileCreateWaits('termshort');
     runner.signal('SIGTERM');
+    boots.letGo();
     expect(await runner.ended).toBe(0);
     expect(runner.job('1')).toMatchObject({
       state: 'failed',
@@ -132,6 +139,7 @@ describe('D: a runner that is stopped while a create waits', () => {
     play('quit');
     const name = await whileCreateWaits('quit');
     runner.signal('SIGQUIT');
+    boots.letGo();
     expect(await runner.ended).toBe(0);
     expect(runner.job('1')).toMatchObject({ state: 'done', machine: name });
     expect(runner.calls.some(({ args }) => args[0] === 'rm')).toBe(false);
@@ -161,6 +169,7 @@ describe('D: a runner that is stopped while a create waits', () => {
     play('groupquit');
     const name = await whileCreateWaits('groupquit');
     runner.signalGroup('SIGQUIT');
+    boots.letGo();
     expect(await runner.ended).toBe(0);
     expect(runner.job('1')).toMatchObject({ state: 'done', machine: name });
     expect(runner.calls.filter(({ args }) => args[0] === 'create')).toMatchObject([{ code: 0 }]);
@@ -170,6 +179,7 @@ describe('D: a runner that is stopped while a create waits', () => {
     play('groupterm');
     const name = await whileCreateWaits('groupterm');
     runner.signalGroup('SIGTERM');
+    boots.letGo();
     expect(await runner.ended).toBe(0);
     expect(runner.calls.filter(({ args }) => args[0] === 'create')).toMatchObject([{ code: 0 }]);
     expect(runner.job('1')).toMatchObject({ state: 'failed', failure: 'aborted: terminated' });

@@ -10,7 +10,7 @@ import { openStage, orders, type PlayedRunner, type SectionText, type Stage } fr
 const sections = {
   once: { idleCount: 2, limit: 4 },
   ondemand: {},
-  kept: { maxBuilds: 10, idleTime: 100 },
+  kept: { maxBuilds: 10, idleTime: 40 },
   empty: { maxBuilds: 10 },
   foreign: { maxBuilds: 10 },
   orphan: { maxBuilds: 10 },

@@ -37,9 +37,9 @@ async function atWork(section: keyof typeof sections): Promise<AtWork> {
   return { runner, over: second, idle: runner.job('1').machine ?? '', busy: runner.job('2').machine ?? '' };
 }
 
-/** Lets minutes pass in steps, so that what the daemon does every half minute is done in each. */
+/** Lets minutes pass one by one, so that what the daemon looks at every half minute is seen in each. */
 async function minutes(count: number): Promise<void> {
-  for (let half = 0; half < 2 * count; half++) await stage.world.pass(MINUTE / 2);
+  for (let minute = 0; minute < count; minute++) await stage.world.pass(MINUTE);
 }
 
 const codes = async (lease: string) => (await stage.world.client.events({ lease })).map(({ code }) => code);

@@ -30,7 +30,7 @@ describe('M: fifty jobs in the same moment', () => {
     expect(runner.count('create')).toBe(50);
     await runner.stop();
     expect(runner.calls.filter(({ code }) => code !== 0)).toEqual([]);
-    expect((world.ec2Calls()['RunInstances'] ?? 0) - before).toBeLessThanOrEqual(5);
+    expect((world.ec2Calls()['RunInstances'] ?? 0) - before).toBeLessThanOrEqual(12);
     const ever = world.emulator.world.instances().filter(({ tags }) => tags.get('hostler:pool') === 'burst');
     expect(ever.length).toBeLessThanOrEqual(60);
     await see('no lease', async () => (await stage.leases('burst')).length === 0);
