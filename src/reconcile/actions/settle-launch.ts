@@ -39,6 +39,8 @@ export function settle(deps: ActDeps, token: string, answer: LaunchAnswer): void
   switch (answer.kind) {
     case 'launched':
       deps.sightings.add(launch.site, answer.instances);
+      // Open spot requests may bring machines yet: the intent stays, and with it the rows that wait for them.
+      if ((answer.requests ?? []).length > 0) break;
       settleLaunched(deps, launch, answer.instances);
       if (answer.short === 0) clearRests(deps, where);
       else
@@ -80,7 +82,9 @@ function clearRests(deps: ActDeps, where: { site: string; pool: string; offering
 
 /** The machine with its instance: booting, or on its way out still when its end was asked for meanwhile. */
 export function withInstance(deps: ActDeps, machine: Machine, instance: Instance): Machine {
-  const offering = { ...machine.offering, zone: instance.zone ?? machine.offering.zone };
+  const { type, zone, market } = instance;
+  const { offering: asked } = machine;
+  const offering = { type: type === '' ? asked.type : type, zone: zone ?? asked.zone, market };
   const pool = deps.config.pool(machine.pool);
   const shown = pool === null ? instance.privateAddress : addressOf(instance, pool.launch);
   const address = shown ?? machine.address;

@@ -1,0 +1,69 @@
+// A pool that may choose among types and zones, end to end: its machines come by a fleet, from where there is room, and
+// are what the daemon says they are.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hexOf } from '../../../src/sim/seeded.ts';
+import { type LiveWorld, machineName, machineOptions, startWorld } from '../../support/live-world.ts';
+
+const zones = ['a', 'b', 'c'].map((letter) => `eu-central-1${letter}`);
+const types = ['m5.large', 'm6i.large'];
+
+/** The default subnets of the emulated region, one a zone. */
+const home = `vpc-${hexOf('eu-central-1', 17)}`;
+const subnets = zones.map((zone) => `subnet-${hexOf(`${home}/${zone}`, 17)}`);
+
+const fileFor = (at: { endpoint: string; sshPort: number }) => {
+  const options = [
+    ...machineOptions(at).filter((option) => !/-(vpc|subnet)-id=/.test(option)),
+    ...subnets.map((id) => `amazonec2-subnet-id=${id}`),
+    'amazonec2-instance-type=m6i.large',
+    'amazonec2-request-spot-instance=true',
+    'amazonec2-spot-price=',
+  ];
+  return `concurrent = 20
+[[runners]]
+  name = "test-runner"
+  token = "glrt-testtoken0000000000"
+  executor = "docker+machine"
+  limit = 5
+  [runners.machine]
+    IdleCount = 0
+    IdleTime = 600
+    MaxBuilds = 10
+    MachineDriver = "amazonec2"
+    MachineName = "box-%s"
+    MachineOptions = [${options.map((option) => `"${option}"`).join(', ')}]
+`;
+};
+
+let world: LiveWorld;
+beforeAll(async () => {
+  world = await startWorld({
+    text: fileFor,
+    // Only one place has room.
+    emulator: {
+      capacity: types
+        .flatMap((type) => zones.map((zone) => ({ type, zone, market: 'spot' as const, count: 0 })))
+        .filter(({ type, zone }) => type !== 'm6i.large' || zone !== 'eu-central-1b'),
+    },
+  });
+});
+afterAll(() => world.close());
+
+describe('a pool with a choice', () => {
+  test('gets its machine from the one place with room, in one fleet', async () => {
+    const answer = await world.create(machineName());
+    expect(answer, answer.stderr).toMatchObject({ code: 0 });
+    expect(world.alive()).toMatchObject([{ type: 'm6i.large', market: 'spot' }]);
+    const machines = (await world.hostler('machines', '--json')).stdout;
+    expect(JSON.parse(machines)).toMatchObject([
+      { type: 'm6i.large', zone: 'eu-central-1b', market: 'spot' },
+    ]);
+    expect(world.ec2Calls()).toMatchObject({ CreateFleet: 1, CreateLaunchTemplate: 1 });
+    expect(world.ec2Calls()['RunInstances']).toBeUndefined();
+  });
+
+  test('ends like any other', async () => {
+    expect(await world.hostler('cleanup', '--yes')).toMatchObject({ code: 0 });
+    await world.until('no instance', () => world.alive().length === 0);
+  });
+});
