@@ -1,7 +1,8 @@
 // Leases end without `rm` too: a store was wiped, a token rotated, a section renamed, a runner is gone for good.
 // A held lease that has no folder, or whose name fits no current section, ends by itself when its host has run no
 // labelled container for ten minutes (design §4).
-// Trap: a host that cannot be asked keeps its lease; missing data never frees a host.
+// Trap: a host that cannot be asked keeps its lease; missing data never frees a host. Only when nobody can hold the lease
+// any more and nobody could speak to the host for an hour is there nothing left to protect.
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
@@ -15,6 +16,11 @@ import type { Leases } from './leases.ts';
 
 /** How long nobody may hold a lease before it ends: longer than any restart of a runner, and than a config rewrite. */
 export const ABANDONED_AFTER_MS: DurationMs = 10 * MINUTE_MS;
+/**
+ * Silence of a host after which no job there is anybody's: the runner reaches its hosts from the same machine as hostler, and
+ * GitLab gives a job up that it has not heard of for an hour.
+ */
+export const SILENT_FOR_MS: DurationMs = 60 * MINUTE_MS;
 /** The folders are compared this often. */
 const LOOK_EVERY_MS: DurationMs = 30 * SECOND_MS;
 /** One look at a host's containers. */
@@ -64,17 +70,30 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
   /** First time each lease was seen so, and why; forgotten as soon as somebody holds it again. */
   const since = new Map<string, DurationMs>();
 
+  /** When the host of such a lease was first silent; forgotten as soon as it speaks. */
+  const silentSince = new Map<string, DurationMs>();
+
+  function isSilentForLong(name: string): boolean {
+    const now = clock.monotonic();
+    const first = silentSince.get(name) ?? now;
+    silentSince.set(name, first);
+    return now - first >= SILENT_FOR_MS;
+  }
+
   async function runsNothing(lease: Lease): Promise<boolean> {
     const machine = lease.machine === null ? null : store.machine(lease.machine);
     if (machine === null || machine.phase === 'gone') return true;
     const host = deps.hostOf(machine);
     if (host === null) return false;
     const containers = await docker.jobContainers(host, clock.timeout(HOST_LIMIT_MS)).catch(() => null);
-    return containers !== null && !containers.some((container) => container.running);
+    if (containers === null) return isSilentForLong(lease.name);
+    silentSince.delete(lease.name);
+    return !containers.some((container) => container.running);
   }
 
   async function lookAt(lease: Lease, names: ReadonlySet<string> | null): Promise<void> {
     const why = abandonment(lease, names, config);
+    if (why === null) silentSince.delete(lease.name);
     if (why === null || !(await runsNothing(lease))) {
       since.delete(lease.name);
       return;
@@ -84,6 +103,7 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
     since.set(lease.name, first);
     if (now - first < ABANDONED_AFTER_MS) return;
     since.delete(lease.name);
+    silentSince.delete(lease.name);
     const { name, pool, machine } = lease;
     journal({
       code: 'lease-abandoned',

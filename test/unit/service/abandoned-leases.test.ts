@@ -8,8 +8,13 @@ import { openDatabase } from '../../../src/adapters/sqlite/database.ts';
 import { createStore } from '../../../src/adapters/sqlite/store.ts';
 import { createLog } from '../../../src/adapters/telemetry/log.ts';
 import type { Config, PoolSpec } from '../../../src/domain/config.ts';
+import { MINUTE_MS } from '../../../src/domain/units.ts';
 import type { Docker, JobContainer } from '../../../src/ports/docker.ts';
-import { ABANDONED_AFTER_MS, createAbandonedLeases } from '../../../src/service/abandoned-leases.ts';
+import {
+  ABANDONED_AFTER_MS,
+  createAbandonedLeases,
+  SILENT_FOR_MS,
+} from '../../../src/service/abandoned-leases.ts';
 import { createCurrentConfig } from '../../../src/service/current-config.ts';
 import { findHolder } from '../../../src/service/relearn-leases.ts';
 import { createUnknownFolders } from '../../../src/service/unknown-folders.ts';
@@ -128,6 +133,21 @@ describe('a held lease', () => {
     expect(it.ended).toHaveLength(1);
   });
 
+  test('without its folder ends after an hour in which nobody could speak to its host, not before', async () => {
+    const it = aWatch();
+    it.hold(`${it.prefix}1`);
+    it.run(null);
+    await it.rounds(SILENT_FOR_MS - MINUTE_MS);
+    it.run([job('7')]);
+    await it.rounds(MINUTE_MS);
+    it.run(null);
+    await it.rounds(SILENT_FOR_MS - MINUTE_MS);
+    expect(it.ended).toEqual([]);
+    await it.rounds(MINUTE_MS);
+    await it.rounds(ABANDONED_AFTER_MS);
+    expect(it.ended).toHaveLength(1);
+  });
+
   test('of a section that left the configuration ends, folder or not', async () => {
     const it = aWatch();
     stand('runner-old-1');
@@ -191,5 +211,12 @@ describe('an adopted machine', () => {
     expect(await adopt(it)).toBeNull();
     it.run(null);
     await expect(adopt(it)).rejects.toThrow('no answer');
+  });
+
+  test('that is silent is held by the folder that names it: a job may run there all the same', async () => {
+    const it = aWatch();
+    it.run(null);
+    stand(`${it.prefix}9`, 'tcp://10.0.0.1:2376', 'm-9');
+    expect(await adopt(it)).toMatchObject({ name: `${it.prefix}9`, machine: 'm-9', containers: 0 });
   });
 });
