@@ -61,15 +61,26 @@ type Options = {
   clock: Clock;
 };
 
-type KeyParts = { config: Config; store: Store; log: Log; options: Options; stop: AbortSignal };
+type KeyParts = {
+  config: Config;
+  store: Store;
+  log: Log;
+  options: Options;
+  onCall: CallDeps['onCall'];
+  stop: AbortSignal;
+};
 type OpenedKeys = { keys: FoundKeys; userKeyPath: string; holder: Holder | null; close(): void };
 
-function ssmAt({ config, log, options, stop }: KeyParts, path: string, region?: string): SsmParameters {
+function ssmAt(
+  { config, log, options, onCall, stop }: KeyParts,
+  path: string,
+  region?: string,
+): SsmParameters {
   const [first] = config.pools;
   if (first === undefined)
     throw new HostlerError('config-no-pools', 'keys in SSM need a pool, for its region');
   const site: CloudSite = { ...first.launch.site, region: region ?? first.launch.site.region };
-  return createSsmParameters(site, path, { clock: options.clock, log, env: options.env, stop });
+  return createSsmParameters(site, path, { clock: options.clock, log, env: options.env, onCall, stop });
 }
 
 /** Parameters that held the keys at the last start, when they are elsewhere now. */
@@ -134,8 +145,10 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
   const log = createLog({ level: settings.logLevel, pretty: options.pretty, clock });
   const unlock = lockFolder(settings.stateDir);
   const { store, aside, isNew } = openStore(settings.stateDir, clock.now());
+  const metrics = createMetrics({ compat: settings.compatMetrics, version: options.version });
+  const countCall: CallDeps['onCall'] = ({ action, outcome, ms }) => metrics.ec2Call(action, outcome, ms);
   const ending = new AbortController();
-  const parts = { config, store, log, options, stop: ending.signal };
+  const parts = { config, store, log, options, onCall: countCall, stop: ending.signal };
   let opened: OpenedKeys;
   let areNewKeys: boolean;
   try {
@@ -148,8 +161,6 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
     throw error;
   }
   const { keys, userKeyPath, holder } = opened;
-  const metrics = createMetrics({ compat: settings.compatMetrics, version: options.version });
-  const countCall: CallDeps['onCall'] = ({ action, outcome, ms }) => metrics.ec2Call(action, outcome, ms);
   const cloud = createCloud({ clock, log, env: options.env, onCall: countCall });
   const { version, env } = options;
   const secrets = createSecretParameters({ clock, log, env, onCall: countCall });
