@@ -53,14 +53,17 @@ export async function commandsInShell(world: LiveWorld, words: readonly string[]
 
 type Way = 'up' | 'down';
 
+/** `call` counts the door's connections from 0: a create asks by the first and commits by the second. `up` is to the daemon. */
+export type GateMoment = { call: number; way: Way; bytes: number };
+
 export type DoorGate = {
   /** For HOSTLER_SOCKET. */
   socket: string;
-  /** Lets this many bytes pass, counted over all connections. Resolves when one more wanted to; `up` is to the daemon. */
-  holdAfter(way: Way, bytes: number): Promise<void>;
+  /** Lets this many bytes of a call pass. Resolves when one more wanted to. */
+  holdAfter(moment: GateMoment): Promise<void>;
   /** Lets everything pass. */
   release(): void;
-  /** Bytes that passed, by connection. */
+  /** Bytes that passed, by call. */
   passed(): readonly Readonly<Record<Way, number>>[];
   close(): Promise<void>;
 };
@@ -74,50 +77,50 @@ export async function openDoorGate(world: LiveWorld): Promise<DoorGate> {
   gates += 1;
   const path = join(world.folder, `gate-${gates}.sock`);
   const counts: Record<Way, number>[] = [];
-  const total: Record<Way, number> = { up: 0, down: 0 };
-  const limits: Record<Way, number> = { up: Number.POSITIVE_INFINITY, down: Number.POSITIVE_INFINITY };
   const held: Held[] = [];
   const sockets = new Set<Socket>();
-  let reached = (): void => undefined;
+  /** Doors whose daemon has said its last word, which is still held back. */
+  const over = new Set<Socket>();
+  let hold: (GateMoment & { reached(): void }) | null = null;
 
-  function pass(way: Way, count: Record<Way, number>, to: Socket, piece: Buffer): void {
-    const room = Math.max(0, Math.min(piece.length, limits[way] - total[way]));
-    total[way] += room;
+  function pass(call: number, way: Way, to: Socket, piece: Buffer): void {
+    const count = counts[call] ?? { up: 0, down: 0 };
+    const isHeld = hold !== null && hold.call === call && hold.way === way;
+    const room = isHeld ? Math.min(piece.length, Math.max(0, (hold?.bytes ?? 0) - count[way])) : piece.length;
     count[way] += room;
     if (room > 0) to.write(piece.subarray(0, room));
     if (room === piece.length) return;
     held.push({ to, piece: piece.subarray(room) });
-    reached();
+    hold?.reached();
   }
 
   const server = createServer((door) => {
     const daemon = connect(world.env['HOSTLER_SOCKET'] ?? '');
-    const count = { up: 0, down: 0 };
-    counts.push(count);
+    const call = counts.push({ up: 0, down: 0 }) - 1;
     for (const socket of [door, daemon]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => sockets.delete(socket));
     }
-    door.on('data', (piece: Buffer) => pass('up', count, daemon, piece));
-    daemon.on('data', (piece: Buffer) => pass('down', count, door, piece));
+    door.on('data', (piece: Buffer) => pass(call, 'up', daemon, piece));
+    daemon.on('data', (piece: Buffer) => pass(call, 'down', door, piece));
     door.on('close', () => daemon.destroy());
     daemon.on('close', () => {
       if (held.every(({ to }) => to !== door)) door.destroy();
+      else over.add(door);
     });
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
     socket: path,
-    holdAfter: (way, bytes) =>
-      new Promise((resolve) => {
-        limits[way] = total[way] + bytes;
-        reached = resolve;
+    holdAfter: (moment) =>
+      new Promise((reached) => {
+        hold = { ...moment, reached };
       }),
     release() {
-      limits.up = Number.POSITIVE_INFINITY;
-      limits.down = Number.POSITIVE_INFINITY;
+      hold = null;
       for (const { to, piece } of held.splice(0)) to.write(piece);
+      for (const door of over) door.end();
     },
     passed: () => counts,
     close: () =>

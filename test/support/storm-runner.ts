@@ -31,16 +31,6 @@ export function onDemandSection(world: LiveWorld): StandInRunnerOptions {
   };
 }
 
-/** Jobs of these lengths in milliseconds. */
-export function jobsOf(lengths: readonly number[]) {
-  return lengths.map((durationMs, index) => ({
-    id: String(index + 1),
-    url: `https://gitlab.example.com/storm/app/-/jobs/${index + 1}`,
-    image: 'alpine',
-    durationMs,
-  }));
-}
-
 export type StormRunner = {
   pid: number;
   /** `STATE FAILURE` of each job that ended, in order. */
@@ -106,7 +96,14 @@ function runAsProgram(text: string): void {
   });
   process.on('SIGQUIT', () => void runner.shutdown('QUIT').then((code) => process.exit(code)));
   runner.start();
-  runner.queue(jobsOf(lengths));
+  runner.queue(
+    lengths.map((durationMs, index) => ({
+      id: String(index + 1),
+      url: `https://gitlab.example.com/storm/app/-/jobs/${index + 1}`,
+      image: 'alpine',
+      durationMs,
+    })),
+  );
 }
 
 if (process.argv[1] === import.meta.filename) runAsProgram(process.env['STORM_RUNNER'] ?? '{}');

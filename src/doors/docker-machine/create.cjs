@@ -221,6 +221,8 @@ async function lease(order) {
   const { name } = order;
   const patience = createPatience();
   for (;;) {
+    // An rm while no daemon is there can only take away what was written.
+    if (unfinished !== '' && !fs.existsSync(unfinished)) giveUpRemoved(name);
     const answer = await ask(order, patience.heard);
     if ('away' in answer) {
       await patience.wait(answer.away);
@@ -230,7 +232,6 @@ async function lease(order) {
     inStore(() => writeFolder(machines, unfinished, answer.grant.files));
     const why = await commit(name);
     if (why !== null) {
-      if (!fs.existsSync(unfinished)) giveUpRemoved(name);
       answer.close();
       await patience.wait(why);
       continue;
