@@ -92,6 +92,7 @@ function choose(spec: LaunchSpec, resolved: ResolvedLaunch, extra: RequestExtra)
     },
     way,
     places,
+    ...(spec.needs !== null && market === 'on-demand' && { isByPrice: true }),
     ...(spec.template !== null && { template: spec.template }),
     ...(way === 'spot-request' && at !== undefined && { validUntil: at + SPOT_REQUEST_VALID_MS }),
   };

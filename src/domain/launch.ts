@@ -34,6 +34,8 @@ export type LaunchRequest = {
    * Absent: `offering` and `subnetId` alone.
    */
   places?: readonly Place[];
+  /** A fleet on demand takes its places by price, not in their order: types by need have no order. */
+  isByPrice?: boolean;
   /** The user's own launch template under a fleet, and which of the fields below go over what it says. */
   template?: { name: string; overrides: readonly TemplateOverride[] };
   /** `spot-request` only: when EC2 gives up on what it could not fill. Part of the token's parameters, so kept. */

@@ -24,7 +24,8 @@ export type TypeFacts = {
   memoryMib: number;
   architectures: readonly string[];
   markets: readonly Market[];
-  isCurrent: boolean;
+  /** On EC2's present virtualization; others are a decade old. */
+  isNitro: boolean;
   isMetal: boolean;
   isBurstable: boolean;
   /** GPU, FPGA, inference or training hardware on board. */
@@ -34,16 +35,20 @@ export type TypeFacts = {
 /** Types taken for a need: Karpenter sends no more than 60 in one fleet (facts/ec2.md §3); the smallest fit first. */
 export const MAX_TYPES = 60;
 
+/** General purpose, compute and memory optimized families. */
+const USUAL_FAMILIES = /^[cmr]\d/;
+
 /**
- * Types that fit, the smallest first. As EC2's own choice by attributes does, it leaves out earlier generations, bare
- * metal, burstable types and those with accelerators: whoever wants these names them.
+ * Types that fit, the smallest first. Of the usual families only, without bare metal, accelerators and what came before
+ * Nitro: whoever wants others names them. Earlier generations on Nitro count in: they are the deepest spot pools.
  */
 export function typesFor(needs: InstanceNeeds, catalogue: readonly TypeFacts[]): TypeFacts[] {
   const fits = (range: Range, value: number) =>
     value >= range.least && (range.most === null || value <= range.most);
   return catalogue
     .filter((facts) => facts.architectures.includes(needs.architecture))
-    .filter((facts) => facts.isCurrent && !facts.isMetal && !facts.isBurstable && !facts.hasAccelerator)
+    .filter(({ type, isNitro, isMetal }) => USUAL_FAMILIES.test(type) && isNitro && !isMetal)
+    .filter((facts) => !facts.isBurstable && !facts.hasAccelerator)
     .filter((facts) => fits(needs.vcpus, facts.vcpus) && fits(needs.memoryGib, facts.memoryMib / 1024))
     .toSorted((a, b) => a.vcpus - b.vcpus || a.memoryMib - b.memoryMib || (a.type < b.type ? -1 : 1))
     .slice(0, MAX_TYPES);

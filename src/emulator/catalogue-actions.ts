@@ -21,6 +21,7 @@ const typeReads: Reads<Listed<InstanceType>> = {
   'instance-type': (type) => [type.name],
   'processor-info.supported-architecture': (type) => [type.architecture],
   'current-generation': (type) => [String(type.isCurrent)],
+  hypervisor: (type) => [type.isNitro ? 'nitro' : 'xen'],
   'bare-metal': (type) => [String(type.isMetal)],
   'burstable-performance-supported': (type) => [String(type.isBurstable)],
   'vcpu-info.default-vcpus': (type) => [String(type.vcpus)],

@@ -212,7 +212,7 @@ export const typeXml = (type: InstanceType): XmlValue => ({
   currentGeneration: type.isCurrent,
   supportedUsageClasses: ['on-demand', 'spot'],
   bareMetal: type.isMetal,
-  hypervisor: 'nitro',
+  hypervisor: type.isNitro ? 'nitro' : 'xen',
   processorInfo: { supportedArchitectures: [type.architecture] },
   vCpuInfo: { defaultVCpus: type.vcpus },
   memoryInfo: { sizeInMiB: type.memoryMib },

@@ -11,14 +11,17 @@ export type InstanceType = {
   /** On demand, USD an hour. */
   hourlyUsd: number;
   isCurrent: boolean;
+  isNitro: boolean;
   isBurstable: boolean;
   isMetal: boolean;
   gpus: number;
 };
 
-/** Generations before these are earlier ones; all of the t class still count as current. */
-const CURRENT_FROM = 5;
-const CURRENT_GPU_FROM = 3;
+/** Generations from which types count as current, and from which they run on Nitro; of the t class all but t2 do. */
+const CURRENT_FROM = 7;
+const NITRO_FROM = 5;
+const NITRO_T_FROM = 3;
+const NITRO_GPU_FROM = 4;
 
 /** Class letters → GiB of memory a vCPU and USD a vCPU-hour. */
 const classes: Readonly<Record<string, { gib: number; usd: number }>> = {
@@ -53,6 +56,11 @@ function vcpusOf(size: string): number | null {
   return times === undefined || times === '0' ? null : 4 * Number(times);
 }
 
+function nitroFrom(letters: string): number {
+  if (letters === 't') return NITRO_T_FROM;
+  return /^[gp]/.test(letters) ? NITRO_GPU_FROM : NITRO_FROM;
+}
+
 /** A type by its name, or null when EC2 would call the name invalid. */
 export function instanceType(name: string): InstanceType | null {
   const [, letters = '', generation = '', marks = '', size = ''] =
@@ -68,8 +76,8 @@ export function instanceType(name: string): InstanceType | null {
     vcpus,
     memoryMib: Math.round(vcpus * kind.gib * part * 1024),
     architecture,
-    isCurrent:
-      letters === 't' || Number(generation) >= (/^[gp]/.test(letters) ? CURRENT_GPU_FROM : CURRENT_FROM),
+    isCurrent: letters === 't' || Number(generation) >= CURRENT_FROM,
+    isNitro: Number(generation) >= nitroFrom(letters),
     isBurstable: letters === 't',
     isMetal: size === 'metal',
     gpus: /^[gp]/.test(letters) ? 1 : 0,

@@ -170,6 +170,18 @@ describe('a fleet', () => {
     expect(emulator.world.spotRequests()).toEqual([]);
   });
 
+  test('on demand by need takes the cheapest place', async () => {
+    const needs = {
+      vcpus: { least: 4, most: 4 },
+      memoryGib: { least: 8, most: 16 },
+      architecture: 'x86_64',
+    } as const;
+    const onDemand = { market: 'on-demand', markets: ['on-demand'], ami: null } as const;
+    const { launch } = await stage({}, { ...onDemand, needs, instanceTypes: [], instanceType: 'by-need' });
+    const { instances } = launched(await launch('t-1', 1));
+    expect(instances[0]?.type).toMatch(/^c\d\w*\.xlarge$/);
+  });
+
   test("its spot requests carry the owner's tags", async () => {
     const { launch, cloud, site, look } = await stage();
     const { instances } = launched(await launch('t-1', 2));

@@ -36,7 +36,12 @@ export function fleetInput(
             ...(request.maxPriceUsd !== null && { MaxTotalPrice: totalPrice(request.maxPriceUsd, count) }),
           },
         }
-      : { OnDemandOptions: { AllocationStrategy: 'prioritized' as const } }),
+      : {
+          OnDemandOptions: {
+            AllocationStrategy:
+              request.isByPrice === true ? ('lowest-price' as const) : ('prioritized' as const),
+          },
+        }),
     LaunchTemplateConfigs: [
       {
         LaunchTemplateSpecification: {
@@ -77,7 +82,7 @@ function overrideOf(
     ...(place.subnetId !== null && { SubnetId: place.subnetId }),
     ...(place.zone !== null && { AvailabilityZone: place.zone }),
     ...(place.market === 'spot' && request.maxPriceUsd !== null && { MaxPrice: request.maxPriceUsd }),
-    ...(place.market === 'on-demand' && { Priority: index }),
+    ...(place.market === 'on-demand' && request.isByPrice !== true && { Priority: index }),
     ...(request.template !== undefined && overTemplate(request, request.template.overrides)),
   };
 }

@@ -94,7 +94,8 @@ async function findTypes(spec: LaunchSpec, deps: Deps): Promise<TypeFacts[]> {
       kind: 'invalid',
       scope: 'pool',
       code: 'Hostler.NoType',
-      message: 'no current instance type has the vcpus and memory_gib that are asked for; widen them',
+      message:
+        'no instance type of the c, m and r families has the vcpus and memory_gib that are asked for; widen them',
     });
   }
   const facts = await describeTypes({ InstanceTypes: spec.instanceTypes as _InstanceType[] }, deps);
@@ -111,7 +112,7 @@ function filtersFor({ architecture, vcpus }: InstanceNeeds) {
   return {
     Filters: [
       { Name: 'processor-info.supported-architecture', Values: [architecture] },
-      { Name: 'current-generation', Values: ['true'] },
+      { Name: 'hypervisor', Values: ['nitro'] },
       { Name: 'bare-metal', Values: ['false'] },
       ...(wide ? [] : [{ Name: 'vcpu-info.default-vcpus', Values: counts }]),
     ],
@@ -156,7 +157,7 @@ function readType(info: InstanceTypeInfo): TypeFacts[] {
       memoryMib: info.MemoryInfo?.SizeInMiB ?? 0,
       architectures: info.ProcessorInfo?.SupportedArchitectures ?? [],
       markets: markets.filter((market) => classes.includes(market)),
-      isCurrent: info.CurrentGeneration ?? true,
+      isNitro: info.Hypervisor === 'nitro',
       isMetal: info.BareMetal ?? false,
       isBurstable: info.BurstablePerformanceSupported ?? false,
       hasAccelerator: [

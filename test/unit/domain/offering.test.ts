@@ -15,7 +15,7 @@ const facts = (type: string, over: Partial<TypeFacts> = {}): TypeFacts => ({
   memoryMib: 16 * 1024,
   architectures: ['x86_64'],
   markets: ['spot', 'on-demand'],
-  isCurrent: true,
+  isNitro: true,
   isMetal: false,
   isBurstable: false,
   hasAccelerator: false,
@@ -46,12 +46,13 @@ describe('typesFor', () => {
 
   test.each<[string, Partial<TypeFacts>]>([
     ['another processor', { architectures: ['arm64'] }],
-    ['an earlier generation', { isCurrent: false }],
+    ['what came before Nitro', { isNitro: false }],
+    ['other families', { type: 'd3en.2xlarge' }],
     ['bare metal', { isMetal: true }],
     ['burstable types', { isBurstable: true }],
     ['accelerators', { hasAccelerator: true }],
   ])('leaves out %s', (_what, over) => {
-    expect(typesFor(needs([4, 8]), [facts('x.y', over)])).toEqual([]);
+    expect(typesFor(needs([4, 8]), [facts('m5.xlarge', over)])).toEqual([]);
   });
 
   test('is bounded, whatever EC2 has', () => {
