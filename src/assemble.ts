@@ -124,12 +124,13 @@ function createContext(input: AssembleInput): Context {
   const journal = createJournal({ store, log, metrics, clock });
   const nudge = () => late.loop.nudge();
   const { queue: ports, ...common } = input.ports;
-  const watched = ports && createQueueWatch({ ...common, ports, config, journal, nudge }, input.stop);
+  const queued = { ...common, config, journal, nudge, leases: () => late.leases };
+  const queue = ports ? createQueueWatch({ ...queued, ports }, input.stop) : null;
   return {
     ...input,
     config,
     journal,
-    queue: watched ?? null,
+    queue,
     line: createWaitingLine(),
     background,
     late,

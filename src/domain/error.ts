@@ -17,6 +17,7 @@ export const errorCodes = {
   'lease-gone': { exit: 4, http: 409 },
   'machine-busy': { exit: 4, http: 409 },
   'create-timeout': { exit: 1, http: 504 },
+  'job-ended': { exit: 1, http: 409 },
   'pool-unknown': { exit: 3, http: 422 },
   'pool-draining': { exit: 1, http: 409 },
   'daemon-away': { exit: 69, http: 503 },

@@ -53,6 +53,8 @@ export type Leases = {
   commit(name: string): void;
   /** Ends a lease in any state. False when there is none. */
   end(name: string, code: ReasonCode): boolean;
+  /** Ends the wait of a create with these words to its door. False when it does not wait. */
+  refuse(name: string, reason: ReasonCode, error: HostlerError): boolean;
   /** When nothing is done to NAME's folder any more: a create that was ended cannot finish it after this. */
   folderSettled(name: string): Promise<void>;
   /** Hands ready machines to waiting creates, oldest first. */
@@ -271,6 +273,12 @@ export function createLeases(deps: LeaseDeps): Leases {
       }
     },
     end: (name, code) => end(context, name, code),
+    refuse(name, reason, error) {
+      const lease = store.lease(name);
+      if (lease?.state !== 'waiting') return false;
+      refuse(context, lease, reason, error);
+      return true;
+    },
     folderSettled: async (name) => context.folderWork.get(name),
     grantReady: (pool) => grantReady(context, pool),
     commit(name) {

@@ -4,6 +4,7 @@
 import type { JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { QueuePorts } from '../ports/queue.ts';
 import type { Random } from '../ports/random.ts';
@@ -12,7 +13,9 @@ import { groupJobs, type JudgedLook, mergeLooks } from '../queue/group-jobs.ts';
 import type { PaceState } from '../queue/pace.ts';
 import type { Periods } from '../queue/poll-plan.ts';
 import type { CurrentConfig } from './current-config.ts';
+import { createEndedJobs } from './ended-jobs.ts';
 import type { Journal } from './journal.ts';
+import type { Leases } from './leases.ts';
 import { createQueueFigures, type QueueFigures } from './queue-figures.ts';
 import type { Verdict } from './queue-look-book.ts';
 import { createQueueMembers, type Member, type QueueMembers } from './queue-members.ts';
@@ -61,8 +64,11 @@ export type QueueWatchDeps = {
   random: Random;
   metrics: Metrics;
   journal: Journal;
+  log: Log;
   /** Pending jobs are others than before. */
   nudge(): void;
+  /** Where creates wait; absent: those without a job are left to their time limit. */
+  leases?(): Pick<Leases, 'refuse'>;
 };
 
 type Context = QueueWatchDeps & {
@@ -199,6 +205,8 @@ export function createQueueWatch(deps: QueueWatchDeps, stop: AbortSignal): Queue
   const memory = createQueueMemory(deps.store);
   const context: Context = { ...deps, members, figures, memory, reporter: createQueueReporter(deps.journal) };
   members.sync(config.get());
+  const { leases } = deps;
+  const ended = leases && createEndedJobs({ ...deps, leases, members: () => members.all() });
   return {
     async run(signal) {
       signal.addEventListener('abort', wake);
@@ -208,7 +216,7 @@ export function createQueueWatch(deps: QueueWatchDeps, stop: AbortSignal): Queue
         return waker.signal;
       };
       try {
-        await Promise.all([watch(context, signal, woken), figures.run(signal)]);
+        await Promise.all([watch(context, signal, woken), figures.run(signal), ended?.run(signal)]);
       } finally {
         signal.removeEventListener('abort', wake);
         members.close();

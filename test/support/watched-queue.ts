@@ -5,6 +5,7 @@ import { createGitlabDoor } from '../../src/adapters/gitlab/gitlab.ts';
 import { createRunnerMetrics } from '../../src/adapters/runner-metrics/runner-scrape.ts';
 import { openDatabase } from '../../src/adapters/sqlite/database.ts';
 import { createStore } from '../../src/adapters/sqlite/store.ts';
+import { createLog } from '../../src/adapters/telemetry/log.ts';
 import { createMetrics } from '../../src/adapters/telemetry/metrics.ts';
 import { type Config, type PoolSpec, Secret } from '../../src/domain/config.ts';
 import type { QueueSettings, QueueView } from '../../src/domain/queue.ts';
@@ -50,6 +51,8 @@ export type WatchedQueue = {
   store: Store;
   metrics: Metrics;
   said: Entry[];
+  /** Creates whose wait was ended, with the words. */
+  refused: string[];
   nudges(): number;
   /** Value of the SSM parameter; null = it cannot be read. */
   secret: { value: string | null; reads: number };
@@ -83,6 +86,7 @@ export async function startWatchedQueue(): Promise<WatchedQueue> {
     ({ pools, settings: { runnerMetrics } }) as unknown as Config;
   const config = createCurrentConfig(configOf([]), NOON);
   const said: Entry[] = [];
+  const refused: string[] = [];
   const secret: WatchedQueue['secret'] = { value: null, reads: 0 };
   let random = 0.5;
   let nudges = 0;
@@ -115,6 +119,14 @@ export async function startWatchedQueue(): Promise<WatchedQueue> {
         random: { float, id: () => 'x' },
         metrics,
         journal: (entry) => void said.push(entry),
+        log: createLog({ level: 'error', pretty: false, clock }),
+        leases: () => ({
+          refuse(name, reason, error) {
+            refused.push(`${name}: ${reason}: ${error.message}`);
+            store.deleteLease(name);
+            return true;
+          },
+        }),
         nudge: () => {
           nudges += 1;
         },
@@ -142,6 +154,7 @@ export async function startWatchedQueue(): Promise<WatchedQueue> {
     store,
     metrics,
     said,
+    refused,
     nudges: () => nudges,
     secret,
     use: (pools, over = {}) => config.replace(configOf(pools, over.runnerMetrics), clock.now()),
