@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import type { Config, ConfigIssue, IdlePolicy, PoolSpec, Schedule } from '../../domain/config.ts';
 import { type ErrorCode, HostlerError } from '../../domain/error.ts';
+import type { Range } from '../../domain/offering.ts';
 import { type EpochMs, SECOND_MS } from '../../domain/units.ts';
 import { lineProblem, nextChanges, policyAt } from '../../planner/schedule.ts';
 import { printJson, printLines } from './daemon-call.ts';
@@ -15,6 +16,9 @@ type CheckOptions = { config: string; json?: boolean; at?: string };
 
 /** How many changes are shown; enough to see a day and a week begin. */
 const CHANGES = 3;
+
+/** Types named in one line; the rest is counted. */
+const SHOWN_TYPES = 4;
 
 type PolicyView = {
   /** The period as written, null for the base values. */
@@ -36,6 +40,11 @@ type PoolView = PolicyView & {
   subnet: string | null;
   type: string;
   market: string;
+  /** What a launch may choose among; empty where types are asked for by need. */
+  instance_types: readonly string[];
+  subnets: readonly string[];
+  markets: readonly string[];
+  launch: string;
   max_price_usd: string | null;
   ami: string | null;
   limit: number;
@@ -92,6 +101,10 @@ function viewPool(pool: PoolSpec, now: EpochMs): PoolView {
     subnet: launch.subnetId,
     type: launch.instanceType,
     market: launch.market,
+    instance_types: launch.instanceTypes,
+    subnets: launch.subnetIds,
+    markets: launch.markets,
+    launch: launch.way,
     max_price_usd: launch.maxPriceUsd,
     ami: launch.ami,
     limit: pool.limit,
@@ -111,17 +124,41 @@ function describePolicy(view: PolicyView): string {
   return `IdleCount ${view.idle_count}${scale}, IdleTime ${describeDuration(view.idle_time_s * SECOND_MS)}`;
 }
 
-function describeLaunch(pool: PoolSpec): string[] {
-  const { launch } = pool;
+/** `m5.large`, `m5.large, m6i.large, c5.large and 2 more`, or what is needed of them. */
+function describeTypes({ instanceTypes, needs }: PoolSpec['launch']): string {
+  if (needs !== null) {
+    const range = ({ least, most }: Range, unit: string) =>
+      most === least ? `${least} ${unit}` : `${least} to ${most ?? 'any'} ${unit}`;
+    return `any ${needs.architecture} type of ${range(needs.vcpus, 'vCPUs')}, ${range(needs.memoryGib, 'GiB')},`;
+  }
+  const more = instanceTypes.length - SHOWN_TYPES;
+  const shown = instanceTypes.slice(0, SHOWN_TYPES).join(', ');
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+function describeMarket({ launch, onDemand, fallbackAfterMs }: PoolSpec): string {
+  if (launch.market === 'on-demand') return 'on-demand';
   const cap =
     launch.maxPriceUsd === null ? 'up to the on-demand price' : `up to ${launch.maxPriceUsd} USD an hour`;
-  const market = launch.market === 'spot' ? `spot (${cap})` : 'on-demand';
+  const beside = {
+    never: '',
+    'when-short': `, on-demand for jobs that wait ${describeDuration(fallbackAfterMs)}`,
+    share: `, ${onDemand.kind === 'share' ? onDemand.percent : 0} % on-demand`,
+    base: `, the first ${onDemand.kind === 'base' ? onDemand.count : 0} on-demand`,
+  };
+  return `spot (${cap})${beside[onDemand.kind]}`;
+}
+
+function describeLaunch(pool: PoolSpec): string[] {
+  const { launch } = pool;
   const zone = launch.zone === null ? 'a zone that EC2 chooses' : `zone ${launch.zone}`;
-  const place = launch.subnetId === null ? zone : `subnet ${launch.subnetId}`;
+  const [subnet, ...others] = launch.subnetIds;
+  const oneSubnet = subnet === undefined ? zone : `subnet ${subnet}`;
+  const place = others.length > 0 ? `${others.length + 1} subnets` : oneSubnet;
   const endpoint = launch.site.endpoint === null ? '' : ` at ${launch.site.endpoint}`;
   const encrypted = launch.volumeEncrypted ? 'encrypted' : 'not encrypted';
   return [
-    `launches      ${launch.instanceType} ${market} in ${launch.site.region}${endpoint}, ${place}`,
+    `launches      ${describeTypes(launch)} ${describeMarket(pool)} in ${launch.site.region}${endpoint}, ${place}`,
     `image         ${launch.ami ?? 'current Ubuntu LTS'}, root ${launch.rootSizeGb} GB ${launch.volumeType} ${encrypted}`,
   ];
 }

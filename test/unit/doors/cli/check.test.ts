@@ -47,6 +47,27 @@ const seeds = runnerText({
 });
 
 describe('check', () => {
+  test('says what a pool with a choice may launch', async () => {
+    const runner = folder.write('runner.toml', seeds);
+    const own = (keys: string) =>
+      folder.write(
+        'own.toml',
+        `[hostler]\nrunner_config = "${runner}"\n[[pools]]\nname = "gitlab-aws-autoscaler"\n${keys}\n`,
+      );
+    const launches = async (keys: string) =>
+      (await run('check', '--config', own(keys))).out.split('\n').find((line) => line.includes('launches'));
+    expect(
+      await launches(
+        'instance_types = ["m5.large", "m6i.large", "m6a.large", "m7i.large", "m7a.large"]\nsubnets = ["subnet-0a", "subnet-0b"]\nmarkets = ["spot", "on-demand"]',
+      ),
+    ).toBe(
+      '  launches      m5.large, m6i.large, m6a.large, m7i.large and 1 more spot (up to the on-demand price), on-demand for jobs that wait 1m in eu-central-1, 2 subnets',
+    );
+    expect(await launches('vcpus = "4-8"\nmemory_gib = "16-"\nmarkets = ["spot"]')).toBe(
+      '  launches      any x86_64 type of 4 to 8 vCPUs, 16 to any GiB, spot (up to the on-demand price) in eu-central-1, subnet subnet-0a1b2c3d',
+    );
+  });
+
   test('says what each pool launches, its bounds, the period in force and the next three changes', async () => {
     const { exit, out, err } = await run('check', '--config', folder.write('r.toml', seeds));
     expect([exit, err]).toEqual([0, '']);
