@@ -18,6 +18,7 @@ export default defineConfig({
           isolate: false,
         },
       ),
+      project('sim', ['test/sim/**/*.test.ts'], { testTimeout: 120_000 }),
       project('contract', ['test/contract/**/*.test.ts'], { testTimeout: 30_000 }),
       project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 90_000, hookTimeout: 60_000 }),
     ],

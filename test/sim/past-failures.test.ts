@@ -1,0 +1,107 @@
+// What the simulator once found broken in hostler, each as a story of its own.
+import { describe, expect, test } from 'vitest';
+import { HOUR_MS, MINUTE_MS } from '../../src/domain/units.ts';
+import type { SimHost } from '../../src/simulator/hosts/sim-host.ts';
+import { type SimStory, simConfig, simStory } from '../support/sim-stage.ts';
+
+function enqueue({ stage }: SimStory, count: number, minutes: number): void {
+  for (let job = 0; job < count; job += 1) stage.gitlab.enqueue({ durationMs: minutes * MINUTE_MS });
+}
+
+function running({ stage }: SimStory): number {
+  return stage.jobHosts.count();
+}
+
+function hostWithJob({ stage }: SimStory): SimHost {
+  const host = [...stage.park.all()].find(({ instance }) => stage.jobHosts.jobsOn(instance.id).length > 0);
+  if (host === undefined) throw new Error('no job runs');
+  return host;
+}
+
+/** The daemon ends and finds no database at its next start. */
+function loseDatabase({ stage }: SimStory): void {
+  stage.daemon.crash(null);
+  stage.daemon.disk.erase();
+  stage.daemon.start();
+}
+
+describe('a lost database', () => {
+  test('brings no machines beyond the limit while those that stand are not taken back yet', async () => {
+    const story = await simStory({ limit: 5 });
+    enqueue(story, 5, 60);
+    await story.until('five jobs to run', () => running(story) === 5);
+    loseDatabase(story);
+    enqueue(story, 5, 1);
+    await story.minutes(10);
+    expect(story.alive()).toHaveLength(5);
+    expect(story.book.all()).toEqual([]);
+  });
+
+  test('launches nothing before EC2 was seen, however often the first look fails', async () => {
+    let isBlind = false;
+    const trouble = (action: string) => (isBlind && action === 'DescribeInstances' ? 'failed' : null);
+    const story = await simStory({ limit: 4, idleCount: 2, way: 'drop-in', hooks: { trouble } });
+    enqueue(story, 4, 60);
+    await story.until('four jobs to run', () => running(story) === 4);
+    isBlind = true;
+    loseDatabase(story);
+    await story.minutes(5);
+    expect(story.alive()).toHaveLength(4);
+    isBlind = false;
+    await story.until(
+      'all machines to be known again',
+      () => story.stage.daemon.disk.tables.leases.size >= 4,
+    );
+    expect(story.book.all()).toEqual([]);
+  });
+
+  test('leaves a silent host with a job alone: the folder that names it is enough', async () => {
+    const story = await simStory();
+    enqueue(story, 1, 45);
+    await story.until('the job to run', () => running(story) === 1);
+    const host = hostWithJob(story);
+    await story.until('its script to begin', () => host.containers.size === 1);
+    host.afflict('mute');
+    loseDatabase(story);
+    await story.minutes(40);
+    host.heal('mute');
+    await story.until('the job to end', () =>
+      [...story.stage.gitlab.jobs()].every((job) => job.endedAt !== null),
+    );
+    expect([...story.stage.gitlab.jobs()].map(({ status }) => status)).toEqual(['success']);
+    expect(story.book.all()).toEqual([]);
+  });
+});
+
+describe('a token that changed', () => {
+  test('does not keep a host for ever whose Docker died meanwhile', async () => {
+    const story = await simStory({ idleTimeS: 3600 });
+    enqueue(story, 1, 1);
+    await story.until('the job to end', () =>
+      [...story.stage.gitlab.jobs()].every((job) => job.endedAt !== null),
+    );
+    const [host] = [...story.stage.park.all()];
+    story.stage.change(await simConfig({ idleTimeS: 60, token: 'glrt-other00000000000' }));
+    host?.afflict('docker-dies');
+    await story.until('the host to end', () => story.alive().length === 0, (2 * HOUR_MS) / MINUTE_MS);
+    expect(story.stage.daemon.disk.tables.leases.size).toBe(0);
+  });
+});
+
+describe('a crash between the steps of a cleaning', () => {
+  test('leaves the host to the next start, which cleans it and hands it out again', async () => {
+    let crashes = 0;
+    const falls = ({ what, side }: { what: string; side: string }) =>
+      what === 'docker clean' && side === 'after' && ++crashes === 1;
+    const story = await simStory({ hooks: { falls } });
+    enqueue(story, 1, 1);
+    await story.until('the lease to end', () => crashes > 0);
+    enqueue(story, 1, 1);
+    await story.until('both jobs to end', () =>
+      [...story.stage.gitlab.jobs()].every((job) => job.endedAt !== null),
+    );
+    expect(story.stage.daemon.starts()).toBe(2);
+    expect(story.stage.world.instances()).toHaveLength(1);
+    expect(story.book.all()).toEqual([]);
+  });
+});
