@@ -17,7 +17,8 @@ import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { createDockerClient } from '../../src/emulator/docker-hosts/docker-client.ts';
 import { runInside } from '../../src/emulator/docker-hosts/docker-faults.ts';
 import { clientConfig, launchInput } from '../unit/emulator/emulator-fixture.ts';
-import { greets, leftInDocker } from './hosts-world.ts';
+import { greets } from './hosts-world.ts';
+import { leftInDocker } from './left-in-docker.ts';
 
 const socket = inject('dockerSocket');
 const main = join(import.meta.dirname, '../../src/main.ts');

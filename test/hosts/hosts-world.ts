@@ -12,6 +12,7 @@ import {
 } from '../../src/emulator/docker-hosts/start-docker-hosts.ts';
 import type { HostOptions } from '../../src/emulator/host-keeper.ts';
 import { type LiveWorld, startWorld, type WorldOptions } from '../support/live-world.ts';
+import { leftInDocker } from './left-in-docker.ts';
 
 /** Seconds after its boot until a host is ready for a job: what is aimed at, printed beside what was seen. */
 export const READY_BUDGET_S = 2.5;
@@ -82,7 +83,11 @@ export function gatewayOf(hosts: DockerHosts): string {
 export async function startHostsWorld(socket: string, options: HostsWorldOptions = {}): Promise<HostsWorld> {
   const { change = (host) => host, diskMb = null, prepare = async () => ({}) } = options;
   const hosts: DockerHosts = await startDockerHosts({ env: { DOCKER_HOST: `unix://${socket}` }, diskMb });
-  const more = await prepare(gatewayOf(hosts));
+  const giveUp = async (error: unknown): Promise<never> => {
+    await hosts.addresses.close();
+    throw error;
+  };
+  const more = await prepare(gatewayOf(hosts)).catch(giveUp);
   const started = new Map<string, number>();
   const greeted = new Map<string, number>();
   const closed = new AbortController();
@@ -130,23 +135,6 @@ export async function startHostsWorld(socket: string, options: HostsWorldOptions
       if (trouble.length > 0) throw new Error(`the emulator had trouble: ${trouble.join('; ')}`);
     },
   };
-}
-
-/** Containers, volumes and networks of this Docker, which is the tests' own; its built-in networks aside. */
-export async function leftInDocker(docker: DockerClient): Promise<string[]> {
-  const read = (path: string) => docker.json({ method: 'GET', path });
-  const containers = listOf(await read('/containers/json?all=1')).map(
-    ({ id }) => `container ${id.slice(0, 12)}`,
-  );
-  const { Volumes } = (await read('/volumes')) as { Volumes: { Name: string }[] | null };
-  const networks = (await read('/networks')) as { Name: string }[];
-  return [
-    ...containers,
-    ...(Volumes ?? []).map(({ Name }) => `volume ${Name}`),
-    ...networks
-      .filter(({ Name }) => !['bridge', 'host', 'none'].includes(Name))
-      .map(({ Name }) => `network ${Name}`),
-  ];
 }
 
 /** A file of a host as a tar, read from outside. */

@@ -16,17 +16,22 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Starts dockerd, ends it when its own stdin ends, and is gone only when dockerd is. */
-const GUARD = `"$@" & child=$!
+/**
+ * Starts dockerd, ends it when its own stdin ends, and is gone only when dockerd is. What is in it is removed first: a
+ * dockerd that ends leaves the bridges and packet filter rules of its networks on the machine.
+ */
+const GUARD = `export DOCKER_HOST="unix://$1"; shift
+"$@" & child=$!
 trap '' INT TERM HUP QUIT
 cat >/dev/null
+timeout 60 sh -c 'docker ps -aq | xargs -r docker rm -fv; docker network prune -f' >/dev/null 2>&1
 kill -TERM "$child"
 wait "$child"`;
 
 /** A loaded small machine takes some seconds; dockerd's own containerd another few. */
 const START_LIMIT_MS = 60_000;
-/** dockerd ends its containers first, 15 s at most, then containerd. */
-const STOP_LIMIT_MS = 60_000;
+/** What is left in it is removed within a minute, dockerd and containerd end within 15 s. */
+const STOP_LIMIT_MS = 90_000;
 const FOLDER = 'dockerd-';
 
 export type OwnDockerd = {
@@ -76,7 +81,7 @@ export async function startOwnDockerd(parent: string): Promise<OwnDockerd> {
   const flags = ['--data-root', 'data', '--exec-root', 'exec', '--pidfile', 'pid'].map((flag) =>
     flag.startsWith('--') ? flag : join(folder, flag),
   );
-  const guard = spawn('sh', ['-c', GUARD, 'guard', 'dockerd', ...flags, '-H', `unix://${socket}`], {
+  const guard = spawn('sh', ['-c', GUARD, 'guard', socket, 'dockerd', ...flags, '-H', `unix://${socket}`], {
     stdio: ['pipe', log, log],
     detached: true,
   });

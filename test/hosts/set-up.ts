@@ -3,8 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { TestProject } from 'vitest/node';
+import { createDockerClient } from '../../src/emulator/docker-hosts/docker-client.ts';
 import { DEFAULT_HOST_IMAGE } from '../../src/emulator/docker-hosts/start-docker-hosts.ts';
 import { cacheFolder, hostImage, loadImage } from './host-image.ts';
+import { leftInDocker } from './left-in-docker.ts';
 import { startOwnDockerd } from './own-dockerd.ts';
 
 declare module 'vitest' {
@@ -51,7 +53,8 @@ export default async function setUp({ provide }: TestProject): Promise<() => Pro
   }
   provide('dockerSocket', dockerd.socket);
   return async () => {
-    const left = await dockerd.stop();
-    if (left.length > 0) throw new Error(`the tests' dockerd left something behind: ${left.join('; ')}`);
+    const inside = await leftInDocker(createDockerClient(dockerd.socket));
+    const left = [...inside, ...(await dockerd.stop())];
+    if (left.length > 0) throw new Error(`the tests left something behind: ${left.join('; ')}`);
   };
 }

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { provisionMachine } from '../../src/provision/engine.ts';
-import { poolOf } from '../unit/provision/host-fixture.ts';
-import { type BareHosts, startBareHosts } from './bare-host.ts';
+import { provisionMachine } from '../../../src/provision/engine.ts';
+import { poolOf } from '../../unit/provision/host-fixture.ts';
+import { type BareHosts, startBareHosts } from '../bare-host.ts';
 
 const socket = inject('dockerSocket');
 /** Where systemd keeps version 2 beside version 1; a machine with version 2 alone shows it in all other tests. */

@@ -3,11 +3,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { provisionMachine } from '../../src/provision/engine.ts';
-import { DEFAULT_INSTALL_URL } from '../../src/provision/steps/install-docker.ts';
-import { poolOf } from '../unit/provision/host-fixture.ts';
-import { type BareHost, type BareHosts, startBareHosts } from './bare-host.ts';
-import { figure } from './hosts-world.ts';
+import { provisionMachine } from '../../../src/provision/engine.ts';
+import { DEFAULT_INSTALL_URL } from '../../../src/provision/steps/install-docker.ts';
+import { poolOf } from '../../unit/provision/host-fixture.ts';
+import { type BareHost, type BareHosts, startBareHosts } from '../bare-host.ts';
+import { figure } from '../hosts-world.ts';
 
 const socket = inject('dockerSocket');
 
