@@ -29,6 +29,7 @@ export async function runSeeds(
   const { faults, hours } = order;
   const crew = Array.from({ length: Math.min(order.threads, left.length) }, () =>
     employ({ kind: 'seeds', faults, hours }, (said, worker) => {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       if (said.kind === 'ready') worker.postMessage(left.shift() ?? null);
       else if (said.kind === 'seed') told({ ...said.report, unhandled: said.unhandled });
     }),

@@ -138,14 +138,12 @@ async function oneSeed(given: Given, seed: number): Promise<boolean> {
 
 async function crashes(given: Given): Promise<boolean> {
   const begun = clock.monotonic();
-  const wish: CrashOptions = { ...(given.sample === null ? {} : { sample: given.sample }) };
-  const report =
-    given.point === null
-      ? await crashOnThreads(wish, given.threads)
-      : {
-          ...(await crashEverywhere({ only: given.point, ...(given.trace ? { trace: print } : {}) })),
-          unhandled: [],
-        };
+  const wish: CrashOptions = given.sample === null ? {} : { sample: given.sample };
+  const alone = async (only: number) => {
+    const told = await crashEverywhere(given.trace ? { only, trace: print } : { only });
+    return { ...told, unhandled: [] };
+  };
+  const report = given.point === null ? await crashOnThreads(wish, given.threads) : await alone(given.point);
   const wall = Number(((clock.monotonic() - begun) / SECOND_MS).toFixed(1));
   const { points, all, kinds, unhandled } = report;
   const failures = report.breaches.map((breach) => ({

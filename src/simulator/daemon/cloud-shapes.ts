@@ -1,6 +1,5 @@
 // Between hostler's words and the world's: a launch request as the world takes it, an instance as hostler reads it. The request
 // goes through the adapter's own mapping, so that its mistakes would show here too.
-import type { _InstanceType } from '@aws-sdk/client-ec2';
 import { runInstancesInput } from '../../adapters/aws/run-instances-input.ts';
 import type { Instance } from '../../domain/instance.ts';
 import type { LaunchRequest } from '../../domain/launch.ts';
@@ -41,31 +40,46 @@ function volumesOf({ BlockDeviceMappings: mappings }: Input): RunRequest['volume
   }));
 }
 
-/** RunInstances as it would arrive at EC2. */
-export function runRequestOf(order: { token: string; count: number; request: LaunchRequest }): RunRequest {
-  const input = runInstancesInput(order);
+/** Where it goes and what it is made of. */
+function placeOf(
+  input: Input,
+): Pick<RunRequest, 'zone' | 'subnetId' | 'groupIds' | 'groupNames' | 'card' | 'keyName'> {
   return {
-    imageId: input.ImageId ?? null,
-    type: (input.InstanceType as _InstanceType | undefined) ?? null,
-    minCount: input.MinCount ?? null,
-    maxCount: input.MaxCount ?? null,
-    token: input.ClientToken ?? null,
-    dryRun: false,
     zone: input.Placement?.AvailabilityZone ?? null,
     subnetId: input.SubnetId ?? null,
     groupIds: input.SecurityGroupIds ?? [],
     groupNames: [],
     card: cardOf(input),
     keyName: input.KeyName ?? null,
-    userData: input.UserData ?? null,
-    profile: input.IamInstanceProfile?.Arn ?? input.IamInstanceProfile?.Name ?? null,
+  };
+}
+
+function habitsOf(
+  input: Input,
+): Pick<RunRequest, 'profile' | 'shutdown' | 'monitoring' | 'ebsOptimized' | 'metadata'> {
+  const { IamInstanceProfile: profile, MetadataOptions: metadata } = input;
+  return {
+    profile: profile?.Arn ?? profile?.Name ?? null,
     shutdown: input.InstanceInitiatedShutdownBehavior ?? null,
     monitoring: input.Monitoring?.Enabled ?? false,
     ebsOptimized: input.EbsOptimized ?? false,
-    metadata: {
-      tokens: input.MetadataOptions?.HttpTokens ?? null,
-      hopLimit: input.MetadataOptions?.HttpPutResponseHopLimit ?? null,
-    },
+    metadata: { tokens: metadata?.HttpTokens ?? null, hopLimit: metadata?.HttpPutResponseHopLimit ?? null },
+  };
+}
+
+/** RunInstances as it would arrive at EC2. */
+export function runRequestOf(order: { token: string; count: number; request: LaunchRequest }): RunRequest {
+  const input = runInstancesInput(order);
+  return {
+    ...placeOf(input),
+    ...habitsOf(input),
+    imageId: input.ImageId ?? null,
+    type: input.InstanceType ?? null,
+    minCount: input.MinCount ?? null,
+    maxCount: input.MaxCount ?? null,
+    token: input.ClientToken ?? null,
+    dryRun: false,
+    userData: input.UserData ?? null,
     volumes: volumesOf(input),
     spot: spotOf(input),
     tags: (input.TagSpecifications ?? []).map(({ ResourceType, Tags }) => ({

@@ -65,11 +65,11 @@ export function createNetworkLine(timeline: Timeline, life: ProcessLife): Networ
           if (done instanceof Promise)
             done.then(
               (value) => back(() => resolve(value)),
-              (error: unknown) => back(() => reject(error as Error)),
+              (error: unknown) => back(() => reject(error)),
             );
           else back(() => resolve(done));
         } catch (error) {
-          back(() => reject(error as Error));
+          back(() => reject(error));
         }
       });
     });

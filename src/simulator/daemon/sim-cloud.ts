@@ -80,11 +80,11 @@ function createSite(region: Region, parts: CloudParts) {
   const between = ([from, to]: readonly [number, number]) => from + (to - from) * random.float();
 
   /** One arrival at EC2. */
-  function arrive<T>(action: string, work: (region: Region) => T, isStruck: boolean): T {
+  function arrive<T>(action: string, what: (region: Region) => T, isStruck: boolean): T {
     try {
       region.admit({ action, narrowed: true, dryRun: false });
       if (isStruck) throw new Ec2Error('RequestLimitExceeded', 'Request limit exceeded.');
-      const answer = work(region);
+      const answer = what(region);
       onCall(action, 'ok');
       return answer;
     } catch (error) {

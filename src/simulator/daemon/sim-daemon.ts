@@ -28,6 +28,8 @@ import { createSimRunnerStore } from './sim-runner-store.ts';
 
 /** From a process's end to the supervisor's next start (deploy's unit: RestartSec). */
 const RESTART_MS: DurationMs = 2 * SECOND_MS;
+/** What still works then is left behind (daemon.ts). */
+const STOP_LIMIT_MS: DurationMs = 9 * SECOND_MS;
 
 export type DaemonParts = {
   timeline: VirtualTimeline;
@@ -35,7 +37,7 @@ export type DaemonParts = {
   park: HostPark;
   folder: StoreFolder;
   disk: MemoryDisk;
-  keys: () => ReturnType<typeof createSimKeys>;
+  keys: ReturnType<typeof createSimKeys>;
   wall: WallClock;
   random: Seeded;
   config(): Config;
@@ -44,8 +46,6 @@ export type DaemonParts = {
   /** Whether the process is killed at this point. */
   falls(point: Point): boolean;
   isUnreadable(): boolean;
-  /** Jobs by runner label, as the runner's own metrics tell them. */
-  runnerJobs(): ReadonlyMap<string, number>;
   said: Said;
   /** A process has ended by an error of its own: a bug, since nothing may end it. */
   died(error: string): void;
@@ -84,14 +84,14 @@ function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
     cloud: createSimCloud({ ...parts.cloud, world, line, clock, random }),
     hosts: createSimHosts({ park, line, clock }),
     docker: createSimDocker({ park, line, clock, life, onClean: parts.onClean }),
-    keys: parts.keys(),
+    keys: parts.keys,
     runnerStore: createSimRunnerStore({
       folders: new Map([[folder.path, folder]]),
       clock,
       life,
       isUnreadable: parts.isUnreadable,
     }),
-    runnerFigures: { jobs: () => Promise.resolve(parts.runnerJobs()) },
+    runnerFigures: { jobs: () => Promise.resolve(new Map()) },
     clock,
     random: createSeededRandom(random),
     log: createSimLog((level, message, fields) => {
@@ -99,6 +99,40 @@ function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
     }),
     metrics: createSimMetrics(),
   };
+}
+
+/** Starts one process: daemon.ts in short. */
+function begin(parts: DaemonParts): Running {
+  const life = createProcessLife(parts.falls);
+  const ports = createPorts(parts, life);
+  const stop = new AbortController();
+  const built = assemble({
+    ports,
+    config: parts.config(),
+    loadConfig: () => Promise.resolve(parts.config()),
+    reloaded: () => undefined,
+    manager: parts.keys.manager,
+    authority: parts.keys.ca,
+    userKeyPath: '/var/lib/hostler/keys/user',
+    process: () => {
+      throw new Error('nobody asks a simulated process for its status');
+    },
+    stop: stop.signal,
+  });
+  parts.onStart(ports);
+  built.run(stop.signal).then(
+    () => {
+      if (life.isAlive() && !stop.signal.aborted) parts.died('the loop ended by itself');
+      if (life.isAlive()) ports.store.close();
+      life.end();
+    },
+    (error: unknown) => {
+      if (error instanceof Crashed || !life.isAlive()) return;
+      parts.died(messageOf(error));
+      life.end();
+    },
+  );
+  return { life, parts: built, ports, stop };
 }
 
 /** The daemon of one installation; nothing runs before `start`. */
@@ -129,39 +163,9 @@ export function createSimDaemon(parts: DaemonParts): SimDaemon {
     starts += 1;
     // Not at the end itself: that may come in the middle of a transaction, which is taken back first.
     disk.crash();
-    const life = createProcessLife(parts.falls);
-    const ports = createPorts(parts, life);
-    const stop = new AbortController();
-    const config = parts.config();
-    const built = assemble({
-      ports,
-      config,
-      loadConfig: () => Promise.resolve(parts.config()),
-      reloaded: () => undefined,
-      manager: parts.keys().manager,
-      authority: parts.keys().ca,
-      userKeyPath: '/var/lib/hostler/keys/user',
-      process: () => {
-        throw new Error('nobody asks a simulated process for its status');
-      },
-      stop: stop.signal,
-    });
-    const process: Running = { life, parts: built, ports, stop };
+    const process = begin(parts);
     running = process;
-    parts.onStart(ports);
-    life.onEnd(() => ended(process, RESTART_MS));
-    built.run(stop.signal).then(
-      () => {
-        if (life.isAlive() && !stop.signal.aborted) parts.died('the loop ended by itself');
-        if (life.isAlive()) ports.store.close();
-        life.end();
-      },
-      (error: unknown) => {
-        if (error instanceof Crashed || !life.isAlive()) return;
-        parts.died(messageOf(error));
-        life.end();
-      },
-    );
+    process.life.onEnd(() => ended(process, RESTART_MS));
   }
 
   return {
@@ -171,7 +175,9 @@ export function createSimDaemon(parts: DaemonParts): SimDaemon {
       if (running !== null) ended(running, restartMs);
     },
     restart() {
-      running?.stop.abort();
+      const process = running;
+      process?.stop.abort();
+      timeline.after(STOP_LIMIT_MS, () => process?.life.end());
     },
     reload() {
       void running?.parts.reload('file changed').catch(() => undefined);

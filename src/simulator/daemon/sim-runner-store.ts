@@ -33,7 +33,7 @@ export function createSimRunnerStore({ folders, clock, life, isUnreadable }: Dep
     try {
       return Promise.resolve(work(at(path)));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   };
   const change = (what: string, path: string, work: (folder: StoreFolder) => void): Promise<void> => {

@@ -81,7 +81,7 @@ export function runDoor<T>(
       work(door).then(end, (error: unknown) => {
         if (error instanceof DoorEnded) return;
         if (error instanceof DoorRefused) end(failed);
-        else reject(error as Error);
+        else reject(error);
       });
     });
   });

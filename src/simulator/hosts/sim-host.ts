@@ -175,7 +175,7 @@ export function createSimHost(instance: SimInstance, parts: HostParts): SimHost 
     afflict(trouble) {
       host.troubles.add(trouble);
       if (trouble === 'docker-dies')
-        for (const id of [...host.containers.keys()]) host.removeContainer(id, 'lost');
+        for (const id of host.containers.keys()) host.removeContainer(id, 'lost');
       if (trouble === 'disk-spare') host.litter.spare = FULL_PERCENT;
       if (trouble === 'disk-caches') host.litter.caches = FULL_PERCENT;
       if (trouble === 'disk-full') host.litter.fixed = BASE_PERCENT + FULL_PERCENT;
@@ -191,7 +191,7 @@ export function createSimHost(instance: SimInstance, parts: HostParts): SimHost 
       host.isUp = false;
       host.serves = null;
       deadMan.stop();
-      for (const id of [...host.containers.keys()]) host.removeContainer(id, 'lost');
+      for (const id of host.containers.keys()) host.removeContainer(id, 'lost');
     },
   };
   const deadMan = createDeadMan(host, parts, brought.limits);

@@ -27,106 +27,111 @@ type Running = { job: HostedJob; host: SimHost; container: SimContainer | null }
 
 type Parts = { timeline: Timeline; park: HostPark; folder: StoreFolder; prepareMs?: DurationMs };
 
+/** Which jobs run where, as long as somebody counts on them. */
+function createRunningJobs() {
+  const running = new Map<number, Running>();
+  const byHost = new Map<string, Set<number>>();
+  return {
+    all: () => running.values(),
+    count: () => running.size,
+    has: (entry: Running) => running.get(entry.job.id) === entry,
+    on: (instance: string): readonly number[] => [...(byHost.get(instance) ?? [])],
+    take(entry: Running): void {
+      running.set(entry.job.id, entry);
+      const { id } = entry.host.instance;
+      const jobs = byHost.get(id) ?? new Set();
+      byHost.set(id, jobs.add(entry.job.id));
+    },
+    leave({ job, host }: Running): void {
+      running.delete(job.id);
+      const jobs = byHost.get(host.instance.id);
+      jobs?.delete(job.id);
+      if (jobs?.size === 0) byHost.delete(host.instance.id);
+    },
+  };
+}
+
+/** A job's run that nobody hears of yet. */
+function createRun(kill: () => void) {
+  const begun = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<HostEnd>();
+  const run: JobRun = { begun: begun.promise, ended: ended.promise, kill };
+  return { run, tellBegun: () => begun.resolve(), tellEnd: (how: HostEnd) => ended.resolve(how) };
+}
+
 /** Jobs on the hosts of a park. */
 export function createSimJobHosts(parts: Parts): SimJobHosts {
   const { timeline, park, folder, prepareMs = PREPARE_MS } = parts;
-  const running = new Map<number, Running>();
-  const byHost = new Map<string, Set<number>>();
+  const jobs = createRunningJobs();
 
-  function take(entry: Running): void {
-    running.set(entry.job.id, entry);
-    const { id } = entry.host.instance;
-    const jobs = byHost.get(id) ?? new Set();
-    byHost.set(id, jobs.add(entry.job.id));
+  /** Its script is over; a silent host says so when it speaks again. */
+  function finish(entry: Running, container: SimContainer, end: (how: HostEnd) => void): void {
+    const { host } = entry;
+    if (!host.containers.has(container.id)) return;
+    if (host.troubles.has('mute')) {
+      timeline.after(SECOND_MS, () => finish(entry, container, end));
+      return;
+    }
+    container.running = false;
+    container.ended = null;
+    if (!jobs.has(entry)) return;
+    host.containers.delete(container.id);
+    end('done');
   }
 
-  function leave({ job, host }: Running): void {
-    running.delete(job.id);
-    const jobs = byHost.get(host.instance.id);
-    jobs?.delete(job.id);
-    if (jobs?.size === 0) byHost.delete(host.instance.id);
-  }
-
-  function begin(entry: Running, end: (how: HostEnd) => void, begun: () => void): void {
+  function begin(entry: Running, end: (how: HostEnd) => void): void {
     const { host, job } = entry;
-    const container: SimContainer = {
-      id: `c-${job.id}-${timeline.now()}`,
-      jobId: job.id,
-      running: true,
-      ended: (how) => end(how),
-    };
+    const id = `c-${job.id}-${timeline.now()}`;
+    const container: SimContainer = { id, jobId: job.id, running: true, ended: (how) => end(how) };
     entry.container = container;
-    host.containers.set(container.id, container);
-    begun();
-    const finish = () => {
-      if (!host.containers.has(container.id)) return;
-      // Its script is over, but nobody hears of it before the host speaks again.
-      if (host.troubles.has('mute')) {
-        timeline.after(SECOND_MS, finish);
-        return;
-      }
-      container.running = false;
-      container.ended = null;
-      if (running.get(job.id) === entry) {
-        host.containers.delete(container.id);
-        end('done');
-      }
-    };
-    timeline.after(job.durationMs, finish);
+    host.containers.set(id, container);
+    timeline.after(job.durationMs, () => finish(entry, container, end));
+  }
+
+  function giveUp(entry: Running): void {
+    if (!jobs.has(entry)) return;
+    jobs.leave(entry);
+    const { container, host } = entry;
+    if (container === null || host.troubles.has('mute')) return;
+    container.ended = null;
+    host.removeContainer(container.id, 'killed');
   }
 
   function run(url: string, job: HostedJob): JobRun {
-    let tellBegun: () => void = () => undefined;
-    let tellEnd: (how: HostEnd) => void = () => undefined;
-    const begun = new Promise<void>((resolve) => {
-      tellBegun = resolve;
-    });
-    const ended = new Promise<HostEnd>((resolve) => {
-      tellEnd = resolve;
-    });
     const host = park.at(addressIn(url));
     const ca = folder.machines.get(job.machine)?.ca ?? '';
-    if (host !== null && host.troubles.has('mute')) return { begun, ended, kill: () => undefined };
-    if (host === null || !dockerAnswers(host, ca)) {
-      timeline.after(LOST_MS, () => tellEnd('lost'));
-      return { begun, ended, kill: () => undefined };
+    if (host === null || host.troubles.has('mute') || !dockerAnswers(host, ca)) {
+      const silent = createRun(() => undefined);
+      if (host?.troubles.has('mute') !== true) timeline.after(LOST_MS, () => silent.tellEnd('lost'));
+      return silent.run;
     }
     const entry: Running = { job, host, container: null };
-    take(entry);
+    const { run: made, tellBegun, tellEnd } = createRun(() => giveUp(entry));
     const end = (how: HostEnd) => {
-      if (running.get(job.id) !== entry) return;
-      leave(entry);
+      if (!jobs.has(entry)) return;
+      jobs.leave(entry);
       if (how === 'lost') timeline.after(LOST_MS, () => tellEnd(how));
       else tellEnd(how);
     };
+    jobs.take(entry);
     timeline.after(prepareMs, () => {
-      if (running.get(job.id) !== entry) return;
-      if (dockerAnswers(host, ca)) begin(entry, end, tellBegun);
-      else end('lost');
+      if (!jobs.has(entry)) return;
+      if (!dockerAnswers(host, ca)) return end('lost');
+      begin(entry, end);
+      tellBegun();
     });
-    return {
-      begun,
-      ended,
-      kill() {
-        if (running.get(job.id) !== entry) return;
-        leave(entry);
-        const { container } = entry;
-        if (container === null || host.troubles.has('mute')) return;
-        container.ended = null;
-        host.removeContainer(container.id, 'killed');
-      },
-    };
+    return made;
   }
 
   return {
     run,
-    jobsOn: (instance) => [...(byHost.get(instance) ?? [])],
+    jobsOn: jobs.on,
     runnerEnded() {
-      for (const entry of [...running.values()]) {
+      for (const entry of jobs.all()) {
         if (entry.container !== null) entry.container.ended = null;
-        leave(entry);
+        jobs.leave(entry);
       }
     },
-    count: () => running.size,
+    count: jobs.count,
   };
 }

@@ -1,11 +1,10 @@
 // The stage of a run: EC2, hosts, GitLab, a runner with its doors, and hostler's daemon over its disk, all in one virtual time.
 // It only builds and connects; what happens on it is the workload's, the faults' and the checkers' business.
 import type { Ports } from '../../assemble.ts';
-import type { Config } from '../../domain/config.ts';
+import type { Config, PoolSpec } from '../../domain/config.ts';
 import type { DurationMs, EpochMs } from '../../domain/units.ts';
 import { createGitlab, type Gitlab } from '../../sim/gitlab/gitlab.ts';
 import type { SimInstance } from '../../sim/instance.ts';
-import type { MachineTool } from '../../sim/runner/machine-tool.ts';
 import { createRunner, type Runner } from '../../sim/runner/runner.ts';
 
 import type { RunnerOdds } from '../../sim/runner/runner-settings.ts';
@@ -62,9 +61,6 @@ export type Stage = {
   folder: StoreFolder;
   gitlab: Gitlab;
   runner: Runner;
-  /** GitLab's ids of the runner's sections by pool. */
-  runners: ReadonlyMap<string, number>;
-  tool: MachineTool;
   jobHosts: SimJobHosts;
   daemon: SimDaemon;
   wall: WallClock;
@@ -74,10 +70,10 @@ export type Stage = {
   change(config: Config): void;
   /** The runner's file asks for a drain at the next stop. */
   drainRunner(): void;
-  /** New keys folder: as after `keys/` was lost. */
-  loseKeys(): void;
 };
 
+/** The runner's own numbers for a drain (facts L). */
+const DRAIN = { concurrency: 3, maxRetries: 3, retryBackoffMs: 5_000 };
 const STORE = '/home/gitlab-runner/.docker/machine';
 
 const noHooks: StageHooks = {
@@ -135,58 +131,62 @@ function createGitlabSide(options: StageOptions, timeline: VirtualTimeline) {
   return { gitlab, runners };
 }
 
+type Sides = ReturnType<typeof createCloudSide> & {
+  timeline: VirtualTimeline;
+  wall: WallClock;
+  folder: StoreFolder;
+  /** What the file says at this moment. */
+  config(): Config;
+};
+
+/** hostler's daemon and its doors, over one disk, one keys folder and one store folder. */
+function createHostlerSide(options: StageOptions, hooks: StageHooks, sides: Sides) {
+  const { seed, pem } = options;
+  const keys = createSimKeys(createSeeded(seed + 31), pem);
+  const { config } = sides;
+  const daemon = createSimDaemon({
+    ...hooks,
+    ...sides,
+    disk: createMemoryDisk(),
+    keys,
+    random: createSeeded(seed + 41),
+    config: () => ({ ...config(), settings: { ...config().settings, machineStoragePath: STORE } }),
+    cloud: hooks,
+  });
+  const isOf = (token: string) => (pool: PoolSpec) =>
+    pool.namePrefixes.some((prefix) => prefix.startsWith(`runner-${token}-`));
+  const tool = createSimDoor({
+    ...sides,
+    socket: daemon.socket,
+    killedAfter: hooks.doorKilledAfter,
+    onCreate: hooks.onCreate,
+    optionsOf(section) {
+      const pool = config().pools.find(isOf(section));
+      return { driver: pool?.machineDriver ?? 'amazonec2', options: pool?.options ?? [] };
+    },
+  });
+  return { daemon, tool };
+}
+
 /** Sets the stage; the daemon and the runner are not started yet. */
 export function createStage(options: StageOptions): Stage {
   const hooks = { ...noHooks, ...options.hooks };
-  const { seed, way } = options;
-  let { config } = options;
+  const { seed, way, prepareMs, odds } = options;
+  let file = options.config;
+  let drains = false;
+  const config = () => file;
   const timeline = createVirtualTimeline(options.startAt);
   const wall: WallClock = { aheadMs: 0 };
   const { world, park } = createCloudSide(options, timeline, hooks);
   const { gitlab, runners } = createGitlabSide(options, timeline);
   const folder = createStoreFolder(STORE, hooks.isDeaf);
-  const keyRandom = createSeeded(seed + 31);
-  let keys = createSimKeys(keyRandom, options.pem);
+  const settings = () => ({ ...runnerSettings(file, runners, way), drain: drains ? DRAIN : null });
+  const { daemon, tool } = createHostlerSide(options, hooks, { world, park, timeline, wall, folder, config });
   const jobHosts = createSimJobHosts({
     timeline,
     park,
     folder,
-    ...(options.prepareMs === undefined ? {} : { prepareMs: options.prepareMs }),
-  });
-  let drains = false;
-  const settings = () => ({
-    ...runnerSettings(config, runners, way),
-    drain: drains ? { concurrency: 3, maxRetries: 3, retryBackoffMs: 5_000 } : null,
-  });
-  const inFile = () => ({ ...config, settings: { ...config.settings, machineStoragePath: STORE } });
-  const daemon = createSimDaemon({
-    timeline,
-    world,
-    park,
-    folder,
-    wall,
-    disk: createMemoryDisk(),
-    keys: () => keys,
-    random: createSeeded(seed + 41),
-    config: inFile,
-    cloud: hooks,
-    runnerJobs: () => new Map(),
-    ...hooks,
-  });
-  const poolOf = (token: string) =>
-    config.pools.find((pool) => pool.namePrefixes.some((prefix) => prefix.startsWith(`runner-${token}-`)));
-  const tool = createSimDoor({
-    timeline,
-    wall,
-    folder,
-    park,
-    socket: daemon.socket,
-    killedAfter: hooks.doorKilledAfter,
-    onCreate: hooks.onCreate,
-    optionsOf(section) {
-      const pool = poolOf(section);
-      return { driver: pool?.machineDriver ?? 'amazonec2', options: pool?.options ?? [] };
-    },
+    ...(prepareMs === undefined ? {} : { prepareMs }),
   });
   const runner = createRunner({
     timeline,
@@ -195,7 +195,7 @@ export function createStage(options: StageOptions): Stage {
     tool,
     hosts: jobHosts,
     settings: settings(),
-    ...(options.odds === undefined ? {} : { odds: options.odds }),
+    ...(odds === undefined ? {} : { odds }),
   });
   return {
     timeline,
@@ -204,24 +204,19 @@ export function createStage(options: StageOptions): Stage {
     folder,
     gitlab,
     runner,
-    runners,
-    tool,
     jobHosts,
     daemon,
     wall,
     random: createSeeded(seed + 61),
-    config: () => config,
+    config,
     change(next) {
-      config = next;
+      file = next;
       runner.settings(settings());
       daemon.reload();
     },
     drainRunner() {
       drains = true;
       runner.settings(settings());
-    },
-    loseKeys() {
-      keys = createSimKeys(keyRandom, options.pem);
     },
   };
 }

@@ -36,7 +36,7 @@ export function drive(
         }
       } catch (error) {
         ended = true;
-        reject(error as Error);
+        reject(error);
         return;
       }
       if (ahead === 0) more();

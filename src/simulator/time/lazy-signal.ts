@@ -62,5 +62,5 @@ class LazySignal {
 
 /** Aborts after `ms` of the timeline, or with `parent`. */
 export function createLazySignal(timeline: Timeline, ms: DurationMs, parent?: AbortSignal): AbortSignal {
-  return new LazySignal(timeline, ms, parent) as unknown as AbortSignal;
+  return new LazySignal(timeline, ms, parent);
 }

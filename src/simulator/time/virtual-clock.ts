@@ -19,7 +19,7 @@ function createSleepers() {
     const sleepers = new Set<() => void>();
     bySignal.set(signal, sleepers);
     signal.addEventListener('abort', () => {
-      for (const wake of [...sleepers]) wake();
+      for (const wake of sleepers) wake();
     });
     return sleepers;
   };
