@@ -11,7 +11,7 @@ const ACTION = 'GetParameter';
 function inWords(site: CloudSite, name: string, error: unknown): HostlerError {
   const outcome = outcomeOf(error);
   const where = `ssm:${name} in ${site.region}`;
-  const said = outcome === null ? 'it holds no text' : `${outcome.code}: ${outcome.message}`;
+  const said = outcome === null ? 'it holds no single word of text' : `${outcome.code}: ${outcome.message}`;
   const arn = `arn:aws:ssm:${site.region}:*:parameter/${name.replace(/^\//, '')}`;
   const cure =
     outcome?.kind === 'denied'
