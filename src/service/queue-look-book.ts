@@ -13,6 +13,9 @@ import type { QueueRefs } from './queue-refs.ts';
 /** So many failed looks in a row are GitLab's trouble and not a project's. */
 const OUTAGE_FAILURES = 3;
 
+/** Jobs of all looks together. */
+const MOST_JOBS = 20_000;
+
 /** The one entry of a source that sees all projects at once. */
 export const WHOLE = 0;
 
@@ -99,6 +102,13 @@ function follow(book: Book, { random, seesAll }: Deps): void {
   }
 }
 
+/** Jobs that may still be kept: no pool has machines for more, and no answer may cost more memory. */
+function roomBeside(looks: ReadonlyMap<number, Look>, id: number): number {
+  let others = 0;
+  for (const [other, { jobs, missed }] of looks) if (other !== id) others += jobs.length + missed.length;
+  return Math.max(0, MOST_JOBS - others);
+}
+
 function keep(book: Book, ids: readonly number[], answer: QueueAnswer): boolean {
   const { histories, looks, refused } = book;
   // After an outage all projects start anew.
@@ -112,13 +122,14 @@ function keep(book: Book, ids: readonly number[], answer: QueueAnswer): boolean 
     history.failures = 0;
     const why = hidden.get(id);
     if (why !== undefined) {
+      // Deleted, or a right taken away: nobody can tell. What was seen is held until the list of projects lacks it.
       refused.set(id, why);
-      hasNews = looks.delete(id) || hasNews;
       continue;
     }
     refused.delete(id);
-    const jobs = id === WHOLE ? answer.jobs : answer.jobs.filter(({ project }) => project.id === id);
+    const found = id === WHOLE ? answer.jobs : answer.jobs.filter(({ project }) => project.id === id);
     const before = looks.get(id);
+    const jobs = found.slice(0, roomBeside(looks, id));
     hasNews ||= idsOf(before?.jobs ?? []) !== idsOf(jobs);
     looks.set(id, nextLook(before, jobs, answer));
     if (jobs.some(({ status }) => status === 'pending')) history.pendingAt = answer.observedAt;

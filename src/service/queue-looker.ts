@@ -97,8 +97,8 @@ async function look(context: Context, ids: readonly number[], signal: AbortSigna
     const answer = await from.look({ projects, statuses: ['pending'] }, signal);
     context.perLook = Math.max(1, from.projectsPerLook);
     hasNews = book.keep(ids, answer);
-    context.goodAt = clock.now();
     context.failing = commonRefusal(context);
+    if (context.failing === null) context.goodAt = clock.now();
   } catch (error) {
     if (signal.aborted) return;
     if (gitlabFailure(error).kind === 'token') site.doubtToken();
@@ -161,7 +161,7 @@ function isHeld(
 ): boolean {
   const age = now - observedAt;
   const history = book.histories.get(id);
-  const isFailing = failing !== null || (history?.failures ?? 0) > 0;
+  const isFailing = failing !== null || (history?.failures ?? 0) > 0 || book.refused.has(id);
   const period = history === undefined || periods === null ? 0 : periods[pulseOf(history, now)];
   return age > Math.max(OLD_LOOK_MS, 3 * period) || (isFailing && age > STALE_AFTER_MS);
 }

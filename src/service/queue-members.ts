@@ -40,6 +40,8 @@ export type Member = {
   /** What the last refresh that worked found. */
   scope: PoolScope | null;
   looker: Looker | null;
+  /** GitLab's version, where it says it. */
+  version: string | null;
   /** Why the last refresh failed. */
   problem: string | null;
   failures: number;
@@ -125,6 +127,7 @@ function join(context: Context, spec: PoolSpec, settings: QueueSettings): Member
     site,
     scope: null,
     looker: null,
+    version: null,
     problem: null,
     failures: 0,
     refreshedAt: null,
@@ -194,6 +197,7 @@ async function refresh(context: Context, member: Member, signal: AbortSignal): P
   member.isRefreshing = true;
   try {
     const scope = await ask(context, member, signal);
+    member.version = (await member.site?.version(signal)) ?? null;
     const now = clock.now();
     Object.assign(member, { scope, problem: null, failures: 0, refreshedAt: now });
     member.dueAt = now + REFRESH_EVERY_MS * (0.9 + 0.1 * random.float());

@@ -27,7 +27,7 @@ function sourceText({ scope }: Member): string {
 }
 
 function tellSource(journal: Journal, said: Said, member: Member): void {
-  const { scope, settings, spec, site } = member;
+  const { scope, settings, spec, site, version } = member;
   if (scope === null) return;
   const { source, why } = scope.choice;
   const name = source ?? `none: ${why}`;
@@ -36,7 +36,7 @@ function tellSource(journal: Journal, said: Said, member: Member): void {
   said.source = name;
   if (source === null && isFirst && !isAsked(member)) return;
   const isMissed = source === null && isAsked(member) && settings.source !== 'none';
-  const detail = { source, gitlab: site?.url ?? null, projects: scope.projects.length };
+  const detail = { source, gitlab: site?.url ?? null, version, projects: scope.projects.length };
   const level = isMissed ? 'warn' : 'info';
   journal({ code: 'queue-source', pool: spec.id, level, text: sourceText(member), detail });
 }

@@ -33,6 +33,8 @@ export type QueueSite = {
   source(name: GitlabSourceName, signal: AbortSignal): Promise<QueueSource>;
   /** The projects of a scope, listed once for all pools that ask within some minutes. */
   projects(scope: ProjectScope, signal: AbortSignal): Promise<readonly QueueProject[]>;
+  /** `19.4.0`; null where the token may not ask. Asked once a connection. */
+  version(signal: AbortSignal): Promise<string | null>;
   /** GitLab refused the token: what stands in SSM is read anew before the next call. */
   doubtToken(): void;
   close(): void;
@@ -55,11 +57,18 @@ function tokenText(token: QueueToken): string {
   return token.kind === 'ssm' ? `ssm ${token.site.key} ${token.name}` : `value ${token.value.reveal()}`;
 }
 
+type Opened = {
+  gitlab: Gitlab;
+  token: string;
+  sources: Map<GitlabSourceName, QueueSource>;
+  version?: string | null;
+};
+
 type Deps = { ports: QueuePorts; clock: Clock; gate: QueueGate };
 
 /** A site that is not opened yet. `key` tells it from the others. */
 export function createQueueSite(key: string, access: SiteAccess, { ports, clock, gate }: Deps): QueueSite {
-  let opened: { gitlab: Gitlab; token: string; sources: Map<GitlabSourceName, QueueSource> } | null = null;
+  let opened: Opened | null = null;
   let readAt: DurationMs | null = null;
   let isClosed = false;
   const listings = new Map<string, { at: DurationMs; projects: Promise<readonly QueueProject[]> }>();
@@ -70,7 +79,7 @@ export function createQueueSite(key: string, access: SiteAccess, { ports, clock,
     return await ports.secrets.read(token, clock.timeout(TOKEN_LIMIT_MS, signal));
   }
 
-  async function open(signal: AbortSignal) {
+  async function open(signal: AbortSignal): Promise<Opened> {
     if (isClosed) throw gitlabError('away', 'the job queue is watched under other settings now');
     const isYoung = readAt !== null && clock.monotonic() - readAt < TOKEN_READ_MS;
     if (opened !== null && (isYoung || access.token.kind === 'value')) return opened;
@@ -101,6 +110,11 @@ export function createQueueSite(key: string, access: SiteAccess, { ports, clock,
       const source = sources.get(name) ?? gitlab.source(name);
       sources.set(name, source);
       return source;
+    },
+    async version(signal) {
+      const connection = await open(signal);
+      connection.version ??= await connection.gitlab.version(signal);
+      return connection.version;
     },
     async projects(scope, signal) {
       const name = JSON.stringify(scope);

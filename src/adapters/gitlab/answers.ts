@@ -5,8 +5,10 @@ import { z } from 'zod';
 
 /** GitLab's own bound on names is 255; a hostile answer gets no further. */
 const MOST_TEXT = 500;
-/** Tags of one job or runner; GitLab's own bound is 50. */
+/** Tags of one job or runner; GitLab's own bound is 50 … */
 const MOST_TAGS = 200;
+/** … and characters of all of them: a job costs no more memory than this. */
+const MOST_TAG_TEXT = 8_000;
 
 const text = z.string().transform((said) => said.slice(0, MOST_TEXT));
 const lax = <T extends z.ZodType>(schema: T) => schema.nullish().catch(null);
@@ -19,7 +21,10 @@ export const idSchema = z.union([z.int(), z.string().max(200)]).transform((said,
   return z.NEVER;
 });
 
-const tags = z.array(text).max(MOST_TAGS);
+const tags = z
+  .array(text)
+  .max(MOST_TAGS)
+  .refine((all) => all.reduce((sum, tag) => sum + tag.length, 0) <= MOST_TAG_TEXT);
 const moment = z
   .string()
   .max(60)

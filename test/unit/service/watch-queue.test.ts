@@ -238,6 +238,37 @@ describe('GitLab away for 30 minutes', () => {
   });
 });
 
+describe('a project that GitLab hides all at once', () => {
+  beforeEach(async () => {
+    queue.gitlab.addProjects(2);
+    queue.gitlab.runner = groupRunner();
+    queue.gitlab.addJob({ project: 1 });
+    queue.gitlab.addJob({ project: 2 });
+    queue.use([watchedPool(queue.gitlab)]);
+    await queue.pass(30 * SECOND_MS);
+    expect(queue.counts()).toEqual({ linux: 2 });
+  });
+
+  test('is held until the list of projects lacks it: a right taken away is no empty queue', async () => {
+    Object.assign(queue.gitlab.projects.get(2) ?? {}, { hidden: true });
+    await queue.pass(3 * MINUTE_MS);
+    expect(queue.counts()).toEqual({ linux: 1, 'linux held': 1 });
+    expect([...(queue.watch.status(queue.clock.now())[0]?.refused.keys() ?? [])]).toEqual([2]);
+    await queue.pass(8 * MINUTE_MS);
+    expect(queue.counts()).toEqual({ linux: 1 });
+  });
+
+  test('with all others is a queue that is lost, and said to be', async () => {
+    queue.gitlab.fault = ({ path }) =>
+      path.includes('/jobs') ? { status: 403, body: { error: 'insufficient_scope' } } : null;
+    await queue.pass(5 * MINUTE_MS);
+    expect(queue.counts()).toEqual({ 'linux held': 2 });
+    expect(texts('queue-lost')[0]).toContain(
+      'GitLab does not allow jobs to this token (403): insufficient_scope',
+    );
+  });
+});
+
 describe('a token', () => {
   beforeEach(() => {
     queue.gitlab.addProjects(1);
