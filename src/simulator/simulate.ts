@@ -136,6 +136,17 @@ function reclaim(stage: Stage, perHour: number): void {
 
 /** Runs the days and reports. */
 export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
+  // Failed connections to booting hosts are made by the thousand; nobody reads their stacks.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return await run(options);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+async function run(options: SimulateOptions): Promise<SimulationResult> {
   const { startAt, days, warmUpMs = QUARTER_MS, coolDownMs = HOUR_MS, runner } = options;
   const endAt = startAt + days * DAY_MS;
   const config = { ...options.config, pools: options.config.pools.map((pool) => driven(pool, runner)) };
