@@ -3,6 +3,7 @@
 // list in the same way, and a private authority often stands in the system's alone.
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { gitlabError } from '../../domain/gitlab-failure.ts';
 
 /** Milliseconds to connect, TLS included. */
 const CONNECT_MS = 10_000;
@@ -32,8 +33,24 @@ function variable(env: ProxyEnvironment, name: string): string {
 /** Loopback is never asked through a proxy, as in the runner. */
 const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
 
-/** Agents with the proxies of `env`. `ca`: PEM text beside the usual authorities. */
-export function createDispatcher({ ca, env }: { ca: string | null; env: ProxyEnvironment }): Dispatcher {
+/** The proxy for this address, as the runner reads it: HTTPS_PROXY for https alone; without a scheme it is http. */
+function proxyFor(url: string, env: ProxyEnvironment): string {
+  const name = url.startsWith('https:') ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const said = variable(env, name);
+  if (said === '') return '';
+  const proxy = said.includes('://') ? said : `http://${said}`;
+  // Not quoted: it may hold a password.
+  if (!URL.canParse(proxy) || !/^https?:/.test(proxy))
+    throw gitlabError('away', `${name} is no address of a proxy`);
+  return proxy;
+}
+
+/** Agents for one address with the proxies of `env`. `ca`: PEM text beside the usual authorities. */
+export function createDispatcher(
+  access: { url: string; ca: string | null },
+  env: ProxyEnvironment,
+): Dispatcher {
+  const { url, ca } = access;
   const tls = { ca: [...authorities(), ...(ca === null ? [] : [ca])] };
   const shared = {
     connect: { ...tls, timeout: CONNECT_MS },
@@ -44,9 +61,9 @@ export function createDispatcher({ ca, env }: { ca: string | null; env: ProxyEnv
     maxHeaderSize: HEADER_BYTES,
     pipelining: 1,
   };
-  const httpProxy = variable(env, 'HTTP_PROXY');
-  const httpsProxy = variable(env, 'HTTPS_PROXY');
-  if (httpProxy === '' && httpsProxy === '') return new Agent(shared);
+  const proxy = proxyFor(url, env);
+  if (proxy === '') return new Agent(shared);
   const noProxy = [variable(env, 'NO_PROXY'), ...LOOPBACK].filter((name) => name !== '').join(',');
-  return new EnvHttpProxyAgent({ ...shared, httpProxy, httpsProxy, noProxy, requestTls: tls, proxyTls: tls });
+  const proxies = { httpProxy: proxy, httpsProxy: proxy, noProxy };
+  return new EnvHttpProxyAgent({ ...shared, ...proxies, requestTls: tls, proxyTls: tls });
 }

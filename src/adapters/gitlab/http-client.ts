@@ -139,7 +139,7 @@ function redirectTarget(location: string | null, from: URL): URL {
 /** Requests to one GitLab under one token. */
 export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHttp {
   const { clock, gate } = deps;
-  const dispatcher = createDispatcher({ ca: access.ca, env: deps.env });
+  const dispatcher = createDispatcher(access, deps.env);
   const root = new URL(`${access.url}/api/`);
   const token = access.token.reveal();
   const headers = {

@@ -284,5 +284,19 @@ describe('TLS', () => {
     });
     expect((await failure(version(direct))).kind).toBe('away');
     expect(tunnels).toHaveLength(1);
+    // As in the runner, HTTP_PROXY is not for https.
+    const plain = client(`https://gitlab.internal.example:${port}`, {
+      ca,
+      env: { HTTP_PROXY: env.HTTPS_PROXY },
+    });
+    expect((await failure(version(plain))).kind).toBe('away');
+    expect(tunnels).toHaveLength(1);
+    const bare = { https_proxy: env.HTTPS_PROXY.replace('http://', '') };
+    await failure(version(client(`https://gitlab.internal.example:${port}`, { ca, env: bare })));
+    expect(tunnels).toHaveLength(2);
+    const broken = { HTTPS_PROXY: 'socks5://user:secret@proxy' };
+    expect(() => client('https://gitlab.internal.example', { env: broken })).toThrow(
+      /^HTTPS_PROXY is no address of a proxy$/,
+    );
   });
 });
