@@ -130,18 +130,26 @@ async function look(context: Context, member: Member, signal: AbortSignal): Prom
 }
 
 /** Whether a pool's creates have waited for a while, all of them for jobs. */
-function isDue(context: Context, member: Member): boolean {
-  const now = context.clock.now();
-  const waiting = waitingOf(context, member.spec.id, now);
-  const last = context.known.get(member.spec.id);
+function isDue({ clock, known }: Context, member: Member, waiting: readonly Lease[]): boolean {
+  const now = clock.now();
+  const last = known.get(member.spec.id);
   if (waiting.length === 0 && last !== undefined) last.match = null;
   const areForJobs = waiting.every(({ since }) => isOnDemand(member, since));
   const isLong = waiting.some(({ since }) => now - since >= WAITED_MS);
-  return isLong && areForJobs && isOnDemand(member, now) && canTell(member);
+  return isLong && areForJobs && isOnDemand(member, now);
+}
+
+/** Pools to look at; the store is read once, and not at all where no token could tell. */
+function duePools(context: Context): Member[] {
+  const members = context.members().filter(canTell);
+  if (members.length === 0) return [];
+  const waiting = context.store.leases().filter(({ state }) => state === 'waiting');
+  const byPool = Map.groupBy(waiting, ({ pool }) => pool);
+  return members.filter((member) => isDue(context, member, byPool.get(member.spec.id) ?? []));
 }
 
 async function round(context: Context, signal: AbortSignal): Promise<void> {
-  const due = context.members().filter((member) => isDue(context, member));
+  const due = duePools(context);
   context.turn += 1;
   const member = due[context.turn % Math.max(1, due.length)];
   if (member === undefined) return;

@@ -1,6 +1,7 @@
 // The watch over GitLab's job queue: keeps looks and refreshes going, and gives each tick what is pending for which pool.
 // Says once which source is in use and why, when the queue is lost from sight, and when it is back.
 // Traps: the loop's tick asks `view` and never waits; a queue that is not seen is held, not empty.
+import { messageOf } from '../domain/error.ts';
 import type { JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -25,6 +26,8 @@ import { stateOf } from './queue-state.ts';
 
 /** States and figures are looked over this often, and a new configuration is noticed. */
 const ROUND_MS: DurationMs = SECOND_MS;
+/** … and this often while no pool asks GitLab. */
+const IDLE_ROUND_MS: DurationMs = 5 * SECOND_MS;
 
 /** Clocks are slewed by fractions of a second; what differs by more was set. */
 const JUMP_MS: DurationMs = 5 * SECOND_MS;
@@ -170,22 +173,33 @@ function createJumpWatch(clock: Clock): () => DurationMs {
   };
 }
 
+/** Starts what is due, says what is to be said; gives how long to sleep. */
+function goRound(context: Context, signal: AbortSignal): DurationMs {
+  const { clock, members } = context;
+  const dues = [members.refreshDue(signal), ...members.lookers().map((looker) => looker.step(signal))];
+  report(context, clock.now());
+  const round = dues.length > 1 ? ROUND_MS : IDLE_ROUND_MS;
+  return Math.max(1, Math.min(Math.min(...dues) - clock.now(), round));
+}
+
 async function watch(context: Context, signal: AbortSignal, woken: () => AbortSignal): Promise<void> {
-  const { config, clock, members } = context;
+  const { config, clock, members, log } = context;
   let current = null;
   const jumped = createJumpWatch(clock);
   while (!signal.aborted) {
-    const jump = jumped();
-    if (jump !== 0) members.shift(jump);
-    if (config.get() !== current) {
-      current = config.get();
-      members.sync(current);
-    }
     const wake = woken();
-    const dues = [members.refreshDue(signal), ...members.lookers().map((looker) => looker.step(signal))];
-    report(context, clock.now());
-    const pause = Math.min(...dues) - clock.now();
-    await clock.sleep(Math.max(1, Math.min(pause, ROUND_MS)), wake);
+    let pause = IDLE_ROUND_MS;
+    try {
+      const jump = jumped();
+      if (jump !== 0) members.shift(jump);
+      if (config.get() !== current) members.sync(config.get());
+      current = config.get();
+      pause = goRound(context, signal);
+    } catch (error) {
+      // The queue is a help; the daemon goes on without it.
+      log.error('the job queue could not be looked over', { error: messageOf(error) });
+    }
+    await clock.sleep(pause, wake);
   }
 }
 

@@ -120,11 +120,11 @@ describe('the source by itself', () => {
     queue.gitlab.addProjects(100);
     queue.gitlab.runner = groupRunner();
     queue.use([watchedPool(queue.gitlab)]);
-    await queue.pass(5 * SECOND_MS);
+    await queue.pass(10 * SECOND_MS);
     expect(sourceNow()).toEqual(['graphql']);
     queue.gitlab.hasGraphql = false;
     await queue.restart();
-    await queue.pass(5 * SECOND_MS);
+    await queue.pass(10 * SECOND_MS);
     expect(sourceNow()).toEqual(['rest']);
   });
 
