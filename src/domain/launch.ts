@@ -80,4 +80,6 @@ export type Launch = {
   at: EpochMs;
   /** Calls sent with this token so far. */
   sends: number;
+  /** Spot requests that EC2 opened for it; absent: none, or not known yet. While they are open it stays `intended`. */
+  requests?: readonly string[];
 };

@@ -4,6 +4,7 @@ import type { Instance } from './instance.ts';
 import type { Launch } from './launch.ts';
 import type { Lease } from './lease.ts';
 import type { Machine } from './machine.ts';
+import type { Place } from './offering.ts';
 import type { Rest } from './outcome.ts';
 import type { QueueView } from './queue.ts';
 import type { DurationMs, EpochMs } from './units.ts';
@@ -63,6 +64,10 @@ export type Observation = {
   /** Intents whose outcome is not known yet. */
   launches: readonly Launch[];
   rests: readonly Rest[];
+  /** Where each pool may launch, in the order of its options; absent or null = not looked up yet. */
+  places?: ReadonlyMap<string, readonly Place[] | null>;
+  /** Launch calls of the last minutes that EC2 refused, with the time they were asked for. Absent = none. */
+  failedLaunches?: readonly { pool: string; at: EpochMs }[];
   /** By site key: every instance that carries our owner tag, terminated ones included while EC2 shows them. */
   instances: ReadonlyMap<string, Source<readonly Instance[]>>;
   budgets: ReadonlyMap<string, CallBudget>;

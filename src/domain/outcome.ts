@@ -12,6 +12,7 @@ export type OutcomeKind =
   | 'subnet-full' // no free addresses
   | 'unsupported' // this type or market is not offered there: rests for hours
   | 'batch-too-big' // halve the batch, at once
+  | 'interrupted' // EC2 took a spot machine of this offering back: others are taken first for a while
   | 'denied' // credentials or permissions: no retry before a reload or a long while
   | 'invalid' // the request itself is wrong (options, AMI, subnet): a configuration error
   | 'not-found' // the instance is not known to EC2
@@ -39,13 +40,18 @@ export type Refusal = { offering: Offering | null; subnetId: string | null; outc
 
 /** A remembered failure: what rests, since when, until when. Survives a restart (design §9). */
 export type Rest = {
-  /** `offering:<offeringKey>`, `market:spot`, `pool:<id>`, `account`: prefixed by `<site>/`. */
+  /**
+   * `offering:<offeringKey>`, `market:spot`, `market:spot/standard` (a quota), `subnet:<id>`, `pool:<id>`, `account`:
+   * prefixed by `<site>/`.
+   */
   key: string;
   outcome: Outcome;
   /** Failures in a row. */
   failures: number;
   since: number;
   until: number;
+  /** A quota's: machines that stood under its key when it was met. */
+  usage?: number;
 };
 
 /** The error that carries an outcome over a port that throws: `cloud-refused`, readable, the outcome as its cause. */

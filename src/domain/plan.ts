@@ -2,15 +2,21 @@
 // the arithmetic per pool for `explain`.
 import type { Instance, Offering } from './instance.ts';
 import type { PoolMemory } from './observation.ts';
+import type { LaunchWay, Place } from './offering.ts';
 import type { Reason, ReasonCode } from './reason.ts';
 import type { EpochMs } from './units.ts';
 
 export type Action =
-  /** One RunInstances call. Ids and token are already made; `demand` may use the last call tokens, idle may not. */
+  /**
+   * One launch call, all of one market. Ids and token are already made; `demand` may use the last call tokens, idle may
+   * not. `places`: where its machines may come from; absent = the pool's places of that market, once they are known.
+   */
   | {
       kind: 'launch';
       pool: string;
       offering: Offering;
+      places?: readonly Place[];
+      way?: LaunchWay;
       machines: readonly string[];
       token: string;
       for: 'demand' | 'idle';

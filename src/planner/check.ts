@@ -6,8 +6,7 @@ import type { Machine } from '../domain/machine.ts';
 import type { Observation } from '../domain/observation.ts';
 import type { Action, Plan } from '../domain/plan.ts';
 import type { ReasonCode } from '../domain/reason.ts';
-
-type Launched = Extract<Action, { kind: 'launch' }>;
+import { checkBudgets, checkFailures, type Launched, ordered } from './check-budgets.ts';
 
 type Case = {
   seen: Observation;
@@ -29,7 +28,6 @@ type Case = {
 const LOOKS_APART_MS = 60_000;
 /** EC2's bound for ClientToken. */
 const TOKEN_LENGTH = 64;
-const KEPT_FOR_DEMAND = 2;
 const frozenEndings: ReadonlySet<ReasonCode> = new Set([
   'idle-time',
   'max-age',
@@ -152,13 +150,6 @@ function stands(machine: Machine): boolean {
   return machine.phase !== 'gone' && !(machine.phase === 'terminating' && machine.endAccepted);
 }
 
-function ordered(launches: readonly Launched[], pool?: string): number {
-  return launches.reduce(
-    (sum, launch) => sum + (pool === undefined || launch.pool === pool ? launch.machines.length : 0),
-    0,
-  );
-}
-
 /** Machines that stand after the plan's bookkeeping, before its launches. */
 function standingIn({ seen, plan }: Case): Machine[] {
   const buried = machinesOf(plan, ['bury']);
@@ -197,24 +188,8 @@ function checkLimits(it: Case): void {
   }
 }
 
-function checkBudgets({ seen, plan, launches, say }: Case): void {
-  const siteOf = new Map(seen.pools.map(({ spec }) => [spec.id, spec.launch.site.key]));
-  const sites = new Set(siteOf.values());
-  const resent = plan.actions.flatMap((action) => (action.kind === 'resend' ? [action.token] : []));
-  for (const site of sites) {
-    const budget = seen.budgets.get(site) ?? { launches: 0, instances: 0 };
-    const own = launches.filter(({ pool }) => siteOf.get(pool) === site);
-    const again = seen.launches.filter(
-      (launch) => launch.site === site && resent.includes(launch.token),
-    ).length;
-    if (own.length + again > Math.max(0, budget.launches))
-      say(`more launch calls at ${site} than its budget of ${budget.launches}`);
-    if (ordered(own) > Math.max(0, budget.instances))
-      say(`more instances at ${site} than its budget of ${budget.instances}`);
-    const isForIdle = own.some((launch) => launch.for === 'idle');
-    if (isForIdle && own.length + again > budget.launches - KEPT_FOR_DEMAND)
-      say(`idle machines at ${site} take the calls kept for jobs`);
-  }
+function isForeign(seen: Observation, instance: Instance): boolean {
+  return instance.tags[TAG.manager] !== seen.manager && !seen.takeover;
 }
 
 function checkInstances({ seen, plan, recorded, shown, say }: Case): void {
@@ -226,7 +201,7 @@ function checkInstances({ seen, plan, recorded, shown, say }: Case): void {
     const owner = recorded.get(id);
     const isOwn = action.kind === 'match' && owner === action.machine;
     if (owner !== undefined && !isOwn) say(`${action.kind} of ${id}, which has a record`);
-    if (instance !== undefined && !isOwn && instance.tags[TAG.manager] !== seen.manager && !seen.takeover)
+    if (instance !== undefined && !isOwn && isForeign(seen, instance))
       say(`${action.kind} of ${id}, which belongs to another manager`);
     const first = seen.orphansSeen.get(id);
     if (action.kind !== 'match' && (first === undefined || seen.now - first < LOOKS_APART_MS))
@@ -294,6 +269,7 @@ export function breaches(observation: Observation, plan: Plan): string[] {
   checkLaunches(it);
   checkLimits(it);
   checkBudgets(it);
+  checkFailures(it);
   checkInstances(it);
   checkWords(it);
   return found;

@@ -7,6 +7,7 @@ import { type Instance, type Offering, TAG } from '../domain/instance.ts';
 import { isBusy, type Lease } from '../domain/lease.ts';
 import { type Machine, type MachinePhase, moveMachine } from '../domain/machine.ts';
 import type { CallBudget, Observation, PoolMemory } from '../domain/observation.ts';
+import type { Place } from '../domain/offering.ts';
 import type { Action } from '../domain/plan.ts';
 import type { Reason, ReasonCode } from '../domain/reason.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS } from '../domain/units.ts';
@@ -32,6 +33,8 @@ export type PoolDraft = {
   memory: PoolMemory;
   readonly bootP90Ms: DurationMs;
   readonly offering: Offering;
+  /** Every place it may launch at; null = not looked up yet. */
+  readonly places: readonly Place[] | null;
   readonly slots: Slot[];
   /** Creates without a machine, oldest first. */
   readonly waiting: Lease[];
@@ -67,7 +70,7 @@ export type Draft = {
   wakeAt: EpochMs;
 };
 
-/** What a launch of this pool asks for; several offerings a pool come with the fleets. */
+/** What a launch of this pool asks for before its places are looked up. */
 export function offeringOf(spec: PoolSpec): Offering {
   return { type: spec.launch.instanceType, zone: spec.launch.zone, market: spec.launch.market };
 }
@@ -90,6 +93,7 @@ function openPools(seen: Observation): PoolDraft[] {
       memory,
       bootP90Ms,
       offering: offeringOf(spec),
+      places: seen.places?.get(spec.id) ?? null,
       slots: [],
       waiting: [],
       unrecorded: 0,

@@ -1,13 +1,24 @@
 // Which launches go out: demand before idle, the oldest job first over all pools, within every limit. One action is one
-// RunInstances call for equal machines.
+// launch call for equal machines of one market.
 // Trap: what is held back must say by what; a pool that wants machines and gets none never stays silent.
 import type { CallBudget } from '../domain/observation.ts';
 import type { Reason, ReasonCode } from '../domain/reason.ts';
-import { SECOND_MS } from '../domain/units.ts';
+import { type EpochMs, SECOND_MS } from '../domain/units.ts';
 import { isCounted } from './count-pool.ts';
-import { byAge, type Draft, note, wakeBy } from './draft.ts';
+import { byAge, type Draft, note, type PoolDraft, wakeBy } from './draft.ts';
+import {
+  bucketIn,
+  claimProbe,
+  type GateBook,
+  type Lane,
+  laneOf,
+  MAX_OPEN_REQUESTS,
+  openGates,
+  openRequests,
+  triesLeft,
+} from './lanes.ts';
+import { fallbackAt, type Mix, marketsFor, mixOf, whyLane } from './market-choice.ts';
 import type { Need } from './pending-jobs.ts';
-import { batchBound, closingRest, restKeysFor } from './rest.ts';
 import type { Sizing } from './size.ts';
 
 /** Ids and tokens come in from outside: the planner makes nothing up. */
@@ -22,16 +33,22 @@ type Kind = 'demand' | 'idle';
 type Order = {
   sizing: Sizing;
   site: CallBudget;
+  lanes: readonly Lane[];
+  mix: Mix;
   /** Machines that the pool's own limits still let in, and which of them ends first. */
   room: number;
   roomEnds: ReasonCode;
-  batch: number;
-  calls: number;
+  /** Launch calls that may still go out before `failed_launches_per_minute` could be passed, and when there are more. */
+  tries: { left: number; nextAt: EpochMs };
   demand: number;
   idle: number;
 };
 
-type Fleet = { room: number };
+type Fleet = {
+  room: number;
+  /** Spot requests that may still be opened. */
+  requests: number;
+};
 
 /**
  * Nothing is on record at this site and EC2 has not shown it yet. The database may be lost: its machines would stand beside
@@ -44,63 +61,100 @@ function isBlind(draft: Draft, site: string): boolean {
   );
 }
 
-function roomOf(
-  draft: Draft,
-  { pool, counts, missing, waiting, demand }: Sizing,
-): { room: number; ends: ReasonCode } {
+function roomOf(draft: Draft, { pool, counts }: Sizing): { room: number; ends: ReasonCode } {
   if (pool.memory.paused) return { room: 0, ends: 'paused' };
   if (pool.memory.draining) return { room: 0, ends: 'draining-pool' };
   const { limit, maxComing, launch } = pool.spec;
   if (isBlind(draft, launch.site.key)) return { room: 0, ends: 'stale-instances' };
-  const keys = restKeysFor(launch.site.key, pool.spec.id, pool.offering);
-  const closed = closingRest(draft.seen.rests, keys, draft.now, waiting + demand > 0);
-  if (closed !== null && missing > 0) {
-    wakeBy(draft, closed.until);
-    note(pool, 'offering-closed', {
-      code: closed.rest.outcome.code,
-      kind: closed.rest.outcome.kind,
-      failures: closed.rest.failures,
-      next_try_in_s: Math.ceil((closed.until - draft.now) / SECOND_MS),
-    });
-  }
-  if (closed !== null) return { room: 0, ends: 'offering-closed' };
   const byLimit = limit > 0 ? limit - counts.counted : Infinity;
   const byComing = maxComing > 0 ? maxComing - counts.coming : Infinity;
   return byComing < byLimit ? { room: byComing, ends: 'max-coming' } : { room: byLimit, ends: 'limit' };
 }
 
-function toOrder(draft: Draft, sizing: Sizing): Order {
-  const { spec, offering } = sizing.pool;
-  const site = spec.launch.site.key;
+/** Says what closes the pool's markets and when it is tried again. */
+function noteClosed(draft: Draft, { pool, missing }: Sizing, lanes: readonly Lane[]): void {
+  for (const { gate, market } of lanes) {
+    if (gate.kind === 'free' || missing === 0) continue;
+    const { code, kind } = gate.rest.outcome;
+    if (gate.kind === 'closed') wakeBy(draft, gate.until);
+    else if (missing > 1) note(pool, 'offering-closed', { code, kind, market, probe: true });
+    if (gate.kind === 'probe' || pool.notes.has('offering-closed')) continue;
+    note(pool, 'offering-closed', {
+      code,
+      kind,
+      market,
+      failures: gate.rest.failures,
+      next_try_in_s: Math.max(0, Math.ceil((gate.until - draft.now) / SECOND_MS)),
+    });
+  }
+}
+
+function toOrder(draft: Draft, sizing: Sizing, book: GateBook): Order {
+  const { pool, waiting, demand } = sizing;
+  const { launch } = pool.spec;
   const { room, ends } = roomOf(draft, sizing);
+  const lanes = launch.markets.flatMap(
+    (market) => laneOf(draft, pool, market, { book, jobsWait: waiting + demand > 0 }) ?? [],
+  );
+  if (room > 0) for (const lane of lanes) claimProbe(book, lane, draft.now);
+  noteClosed(draft, sizing, lanes);
   return {
     sizing,
-    site: draft.budgets.get(site) ?? { launches: 0, instances: 0 },
+    site: draft.budgets.get(launch.site.key) ?? { launches: 0, instances: 0 },
+    lanes,
+    mix: mixOf(pool.slots),
     room,
     roomEnds: ends,
-    batch: batchBound(draft.seen.rests, restKeysFor(site, spec.id, offering), draft.now),
-    calls: 0,
+    tries: triesLeft(draft, pool),
     demand: 0,
     idle: 0,
   };
 }
 
-/** Puts one machine on the order, or says what is in the way. */
-function place(order: Order, fleet: Fleet, kind: Kind): ReasonCode | null {
-  const size = order.demand + order.idle;
-  if (size >= order.room) return order.roomEnds;
-  if (fleet.room <= 0) return 'max-machines';
-  if (order.site.instances < 1) return 'ec2-budget';
-  if (size >= order.calls * order.batch) {
+/** Puts one machine on a lane, or says what is in the way. */
+function placeOn(order: Order, lane: Lane, fleet: Fleet, kind: Kind): ReasonCode | null {
+  const size = lane.demand + lane.idle;
+  if (lane.gate.kind === 'closed' || size >= lane.most) return 'offering-closed';
+  if (lane.way === 'spot-request' && fleet.requests <= 0) return 'open-requests';
+  if (size >= lane.calls * lane.batch) {
     const kept = kind === 'idle' ? CALLS_KEPT_FOR_DEMAND : 0;
-    if (order.site.launches <= kept) return 'ec2-budget';
-    order.site.launches -= 1;
-    order.calls += 1;
+    const bucket = bucketIn(order.site, lane.way);
+    const left = order.site[bucket] ?? 0;
+    if (left <= kept) return 'ec2-budget';
+    if (order.tries.left <= 0) return 'failed-launches';
+    order.site[bucket] = left - 1;
+    order.tries.left -= 1;
+    lane.calls += 1;
   }
   order.site.instances -= 1;
   fleet.room -= 1;
+  if (lane.way === 'spot-request') fleet.requests -= 1;
+  if (lane.market === 'spot') order.mix.spot += 1;
+  else order.mix.onDemand += 1;
+  lane[kind] += 1;
   order[kind] += 1;
   return null;
+}
+
+/** Places one machine by the pool's limits and its rule of markets; `fallback`: on demand will do as well. */
+function place(order: Order, fleet: Fleet, kind: Kind, fallback = false): ReasonCode | null {
+  if (order.demand + order.idle >= order.room) return order.roomEnds;
+  if (fleet.room <= 0) return 'max-machines';
+  if (order.site.instances < 1) return 'ec2-budget';
+  const wanted = marketsFor(order.sizing.pool, order.mix);
+  const first = order.lanes.find(({ market }) => wanted.includes(market));
+  const obstacle = first === undefined ? 'offering-closed' : placeOn(order, first, fleet, kind);
+  const second = order.lanes.find((lane) => lane !== first && lane.market === 'on-demand');
+  const isShort = obstacle === 'offering-closed' || obstacle === 'open-requests';
+  return isShort && fallback && second !== undefined ? placeOn(order, second, fleet, kind) : obstacle;
+}
+
+/** Whether this need has waited for spot long enough; else the time when it has is a time to look again. */
+function mayFallBack(draft: Draft, pool: PoolDraft, need: Need): boolean {
+  const at = fallbackAt(pool, need.since);
+  if (at === null) return false;
+  wakeBy(draft, at);
+  return at <= draft.now;
 }
 
 /** The creates and pending jobs that need a machine of their own: creates and the oldest get what is ready or coming. */
@@ -112,7 +166,10 @@ function unserved({ counts, demandBy, demand, missing }: Sizing): readonly Need[
 function orderDemand(draft: Draft, orders: readonly Order[], fleet: Fleet): void {
   const queue = orders.flatMap((order) => unserved(order.sizing).map((need) => ({ order, need })));
   queue.sort((a, b) => byAge(a.need, b.need));
-  for (const { order } of queue) holdBack(draft, order, place(order, fleet, 'demand'), 1);
+  for (const { order, need } of queue) {
+    const fallback = mayFallBack(draft, order.sizing.pool, need);
+    holdBack(draft, order, place(order, fleet, 'demand', fallback), 1);
+  }
 }
 
 /** One machine a pool and round, so that a big pool does not starve a small one. */
@@ -130,11 +187,17 @@ function orderIdle(draft: Draft, orders: readonly Order[], fleet: Fleet): void {
   }
 }
 
-function holdBack(draft: Draft, { sizing }: Order, obstacle: ReasonCode | null, machines: number): void {
+function holdBack(
+  draft: Draft,
+  { sizing, tries }: Order,
+  obstacle: ReasonCode | null,
+  machines: number,
+): void {
   if (obstacle === null) return;
   note(sizing.pool, obstacle, { held_back: machines });
   // EC2's bucket fills by 2 calls a second.
   if (obstacle === 'ec2-budget') wakeBy(draft, draft.now + SECOND_MS);
+  if (obstacle === 'failed-launches') wakeBy(draft, tries.nextAt);
 }
 
 function idleReason({ idle, wantIdle }: Sizing): ReasonCode {
@@ -144,29 +207,33 @@ function idleReason({ idle, wantIdle }: Sizing): ReasonCode {
 
 function send(draft: Draft, order: Order, make: Make): void {
   const { pool } = order.sizing;
-  let [demand, idle] = [order.demand, order.idle];
   const idleCode = idleReason(order.sizing);
-  if (demand > 0) note(pool, 'demand', { launched: demand });
-  if (idle > 0) note(pool, idleCode, { launched: idle });
-  while (demand + idle > 0) {
-    const size = Math.min(order.batch, demand + idle);
-    const forDemand = Math.min(demand, size);
-    demand -= forDemand;
-    idle -= size - forDemand;
-    const reason: Reason = {
-      code: forDemand > 0 ? 'demand' : idleCode,
-      pool: pool.spec.id,
-      detail: { demand: forDemand, idle: size - forDemand },
-    };
-    draft.actions.push({
-      kind: 'launch',
-      pool: pool.spec.id,
-      offering: pool.offering,
-      machines: Array.from({ length: size }, () => make.machineId()),
-      token: make.token(),
-      for: forDemand > 0 ? 'demand' : 'idle',
-      reason,
-    });
+  if (order.demand > 0) note(pool, 'demand', { launched: order.demand });
+  if (order.idle > 0) note(pool, idleCode, { launched: order.idle });
+  for (const lane of order.lanes) {
+    let [demand, idle] = [lane.demand, lane.idle];
+    while (demand + idle > 0) {
+      const size = Math.min(lane.batch, demand + idle);
+      const forDemand = Math.min(demand, size);
+      demand -= forDemand;
+      idle -= size - forDemand;
+      const reason: Reason = {
+        code: forDemand > 0 ? 'demand' : idleCode,
+        pool: pool.spec.id,
+        detail: { demand: forDemand, idle: size - forDemand, why: whyLane(pool, lane) },
+      };
+      draft.actions.push({
+        kind: 'launch',
+        pool: pool.spec.id,
+        offering: lane.offering,
+        way: lane.way,
+        ...(lane.places !== null && { places: lane.places }),
+        machines: Array.from({ length: size }, () => make.machineId()),
+        token: make.token(),
+        for: forDemand > 0 ? 'demand' : 'idle',
+        reason,
+      });
+    }
   }
 }
 
@@ -175,8 +242,14 @@ export function growPools(draft: Draft, sizings: readonly Sizing[], make: Make):
   const max = draft.seen.maxMachines;
   const unrecorded = draft.pools.reduce((sum, pool) => sum + pool.unrecorded, 0);
   const standing = draft.slots.reduce((sum, slot) => sum + Number(isCounted(slot)), unrecorded);
-  const fleet: Fleet = { room: max > 0 ? max - standing : Infinity };
-  const orders = sizings.filter(({ missing }) => missing > 0).map((sizing) => toOrder(draft, sizing));
+  const fleet: Fleet = {
+    room: max > 0 ? max - standing : Infinity,
+    requests: MAX_OPEN_REQUESTS - openRequests(draft.seen),
+  };
+  const short = sizings.filter(({ missing }) => missing > 0);
+  if (short.length === 0) return;
+  const book = openGates(draft);
+  const orders = short.map((sizing) => toOrder(draft, sizing, book));
   orderDemand(draft, orders, fleet);
   orderIdle(draft, orders, fleet);
   const oldest = ({ sizing, demand }: Order) => (demand > 0 ? (unserved(sizing)[0]?.since ?? 0) : Infinity);

@@ -2,7 +2,9 @@
 // Capacity comes back within minutes, quotas when usage falls, permissions when a person acts; each kind has its pace.
 // Trap: a rest must never hold back launches for another pool's mistake: the key's scope says how far it reaches.
 import { unreachable } from '../domain/assert.ts';
+import type { PoolSpec } from '../domain/config.ts';
 import { type Offering, offeringKey } from '../domain/instance.ts';
+import { quotaClassOf } from '../domain/offering.ts';
 import type { Outcome, OutcomeKind, Rest } from '../domain/outcome.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 
@@ -19,7 +21,8 @@ const pace = (first: DurationMs, longest: DurationMs, jobsWait = longest): Pace 
  * Capacity: Karpenter closes an offering for 3 min (facts/ec2.md §4); idle machines can wait longer than jobs.
  * Throttled: EC2's RunInstances bucket fills by 2 a second, so seconds are enough.
  * Unsupported: what a zone does not offer today it will not offer within the hour.
- * Batch-too-big closes nothing: it is the memory of the halved batch (`batchBound`).
+ * Batch-too-big closes nothing: it is the memory of the halved batch (`batchBound`). Interrupted closes nothing either:
+ * other places are taken first while it lasts.
  */
 const paces: Record<OutcomeKind, Pace> = {
   'insufficient-capacity': pace(MINUTE_MS, 30 * MINUTE_MS, 3 * MINUTE_MS),
@@ -29,6 +32,8 @@ const paces: Record<OutcomeKind, Pace> = {
   throttled: pace(2 * SECOND_MS, MINUTE_MS),
   unsupported: pace(HOUR_MS, 6 * HOUR_MS),
   'batch-too-big': pace(10 * MINUTE_MS, 10 * MINUTE_MS),
+  // EC2 takes machines of one offering back in waves; Karpenter avoids it for as long as after a capacity miss.
+  interrupted: pace(3 * MINUTE_MS, 30 * MINUTE_MS),
   denied: pace(MINUTE_MS, 30 * MINUTE_MS),
   invalid: pace(MINUTE_MS, 30 * MINUTE_MS),
   'not-found': pace(5 * SECOND_MS, MINUTE_MS),
@@ -74,19 +79,25 @@ export function restKeyOfAccount(site: string): string {
   return `${site}/account`;
 }
 
-/** What rests after this failure of a launch, by the failure's scope. A full subnet is the pool's: it names the subnet. */
-export function restKeyOf(site: string, pool: string, offering: Offering, outcome: Outcome): string {
+/** What a launch asks for, as far as rests reach: an offering and, where it is known, the subnet. */
+export type RestPlace = Offering & { subnetId?: string | null };
+
+/** What rests after this failure of a launch, by the failure's scope. A quota is the market's and the class's. */
+export function restKeyOf(site: string, pool: string, place: RestPlace, outcome: Outcome): string {
   // Learned about one batch of one offering; a wider key would shrink other pools' batches.
-  if (outcome.kind === 'batch-too-big') return `${site}/offering:${offeringKey(offering)}`;
+  if (outcome.kind === 'batch-too-big') return `${site}/offering:${offeringKey(place)}`;
   switch (outcome.scope) {
     case 'offering':
-      return `${site}/offering:${offeringKey(offering)}`;
+      return `${site}/offering:${offeringKey(place)}`;
     case 'market':
-      return `${site}/market:${offering.market}`;
+      return outcome.quota === undefined
+        ? `${site}/market:${place.market}`
+        : `${site}/market:${outcome.quota.market}/${outcome.quota.class}`;
     case 'account':
       return restKeyOfAccount(site);
-    case 'pool':
     case 'subnet':
+      return place.subnetId == null ? `${site}/pool:${pool}` : `${site}/subnet:${place.subnetId}`;
+    case 'pool':
     case 'call':
       return `${site}/pool:${pool}`;
     default:
@@ -94,11 +105,13 @@ export function restKeyOf(site: string, pool: string, offering: Offering, outcom
   }
 }
 
-/** Every key whose rest closes a launch of this pool with this offering. A success clears the rests under them. */
-export function restKeysFor(site: string, pool: string, offering: Offering): string[] {
+/** Every key whose rest closes a launch of this pool at this place. A success clears the rests under them. */
+export function restKeysFor(site: string, pool: string, place: RestPlace): string[] {
   return [
-    `${site}/offering:${offeringKey(offering)}`,
-    `${site}/market:${offering.market}`,
+    `${site}/offering:${offeringKey(place)}`,
+    `${site}/market:${place.market}`,
+    `${site}/market:${place.market}/${quotaClassOf(place.type)}`,
+    ...(place.subnetId == null ? [] : [`${site}/subnet:${place.subnetId}`]),
     `${site}/pool:${pool}`,
     restKeyOfAccount(site),
   ];
@@ -107,6 +120,11 @@ export function restKeysFor(site: string, pool: string, offering: Offering): str
 /** When this rest ends; jobs that began to wait meanwhile cut a long one short. */
 function endOf(rest: Rest, jobsWait: boolean): EpochMs {
   return jobsWait ? Math.min(rest.until, rest.since + paces[rest.outcome.kind].jobsWait) : rest.until;
+}
+
+/** Closes nothing: a memory of halved batches, or of machines that were taken back. */
+function isSoft({ outcome }: Rest): boolean {
+  return outcome.kind === 'batch-too-big' || outcome.kind === 'interrupted';
 }
 
 /** The rest under one of these keys that ends last, with the time it ends; null = open. */
@@ -118,13 +136,67 @@ export function closingRest(
 ): { rest: Rest; until: EpochMs } | null {
   let closing: { rest: Rest; until: EpochMs } | null = null;
   for (const rest of rests) {
-    if (rest.outcome.kind === 'batch-too-big' || !keys.includes(rest.key)) continue;
+    if (isSoft(rest) || !keys.includes(rest.key)) continue;
     const until = endOf(rest, jobsWait);
     const isLater =
       closing === null || until > closing.until || (until === closing.until && rest.key < closing.rest.key);
     if (until > now && isLater) closing = { rest, until };
   }
   return closing;
+}
+
+/** Failures after which one machine is asked for before many: what refused one place may refuse it still. */
+const probed: ReadonlySet<OutcomeKind> = new Set([
+  'insufficient-capacity',
+  'price',
+  'quota',
+  'subnet-full',
+  'unsupported',
+  'denied',
+  'invalid',
+]);
+
+/** How a place stands: free, closed until then, or half-open: its rests are over, and one probe must come first. */
+export type Gate =
+  | { kind: 'free'; isMarked: boolean }
+  | { kind: 'probe'; rest: Rest; keys: readonly string[] }
+  | { kind: 'closed'; rest: Rest; until: EpochMs };
+
+/** Fewer machines stand under a quota than when it was met. */
+function isRoomAgain({ key, usage: met }: Rest, usage: ((key: string) => number) | undefined): boolean {
+  return met !== undefined && usage !== undefined && usage(key) < met;
+}
+
+/**
+ * The gate under these keys. `usage`: machines that stand now under a key; a quota's rest is over as soon as fewer stand
+ * than when it was met.
+ */
+export function gateOf(
+  rests: ReadonlyMap<string, Rest>,
+  keys: readonly string[],
+  at: { now: EpochMs; jobsWait: boolean; usage?: (key: string) => number },
+): Gate {
+  let closed: { rest: Rest; until: EpochMs } | null = null;
+  let half: Rest | null = null;
+  const halfKeys: string[] = [];
+  let isMarked = false;
+  for (const key of keys) {
+    const rest = rests.get(key);
+    if (rest === undefined) continue;
+    if (isSoft(rest)) {
+      isMarked ||= rest.outcome.kind === 'interrupted' && rest.until > at.now;
+      continue;
+    }
+    const until = isRoomAgain(rest, at.usage) ? at.now : endOf(rest, at.jobsWait);
+    if (until > at.now) {
+      if (closed === null || until > closed.until) closed = { rest, until };
+    } else if (probed.has(rest.outcome.kind) && at.now - until < FORGOTTEN_AFTER_MS) {
+      half ??= rest;
+      halfKeys.push(key);
+    }
+  }
+  if (closed !== null) return { kind: 'closed', ...closed };
+  return half === null ? { kind: 'free', isMarked } : { kind: 'probe', rest: half, keys: halfKeys };
 }
 
 /** EC2's advice for quick launches: several requests of 100 rather than one of 500 (RunInstances reference). */
@@ -138,6 +210,45 @@ export function batchBound(rests: readonly Rest[], keys: readonly string[], now:
       halvings = Math.max(halvings, rest.failures);
   }
   return Math.max(1, Math.floor(MAX_BATCH / 2 ** halvings));
+}
+
+/** Whether a rest can touch launches of this pool, by what its options name. */
+export function touchesPool({ id, launch }: PoolSpec, { key }: Rest): boolean {
+  const site = `${launch.site.key}/`;
+  if (!key.startsWith(site)) return false;
+  const [what = '', name = ''] = splitOnce(key.slice(site.length), ':');
+  if (what === 'pool') return name === id;
+  if (what === 'market') return launch.markets.some((market) => (splitOnce(name, '/')[0] ?? '') === market);
+  if (what === 'subnet') return launch.subnetIds.length === 0 || launch.subnetIds.includes(name);
+  if (what !== 'offering') return true;
+  const isOfMarket = launch.markets.some((market) => name.endsWith(`:${market}`));
+  const type = name.split(':')[0] ?? '';
+  return isOfMarket && (launch.needs !== null || launch.instanceTypes.includes(type));
+}
+
+function splitOnce(text: string, by: string): string[] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Rests that close something for this pool now, the soonest end first. */
+export function closedFor(
+  spec: PoolSpec,
+  rests: readonly Rest[],
+  now: EpochMs,
+): { rest: Rest; until: EpochMs }[] {
+  return rests
+    .filter((rest) => !isSoft(rest) && touchesPool(spec, rest))
+    .map((rest) => ({ rest, until: endOf(rest, true) }))
+    .filter(({ until }) => until > now)
+    .toSorted((a, b) => a.until - b.until);
+}
+
+/** How a rest stands for people: closed, half-open (the next launch is a probe), or a mark that closes nothing. */
+export function stateOf(rest: Rest, now: EpochMs): 'closed' | 'half-open' | 'marked' | 'over' {
+  if (isSoft(rest)) return rest.until > now ? 'marked' : 'over';
+  if (rest.until > now) return 'closed';
+  return probed.has(rest.outcome.kind) && now - rest.until < FORGOTTEN_AFTER_MS ? 'half-open' : 'over';
 }
 
 /** What a changed configuration can cure: keys, options, a price cap. */

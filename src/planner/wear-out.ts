@@ -6,7 +6,7 @@ import type { Reason } from '../domain/reason.ts';
 import { MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import { compareText, type Draft, note, type PoolDraft, type Slot, wakeBy } from './draft.ts';
 import { endMachine } from './end-machine.ts';
-import { closingRest, restKeysFor } from './rest.ts';
+import { isShut } from './lanes.ts';
 import type { Sizing } from './size.ts';
 
 /** Share of a pool's idle machines that is replaced at a time: ten rounds renew a pool. At least one machine. */
@@ -72,10 +72,8 @@ function byUse(a: Slot, b: Slot): number {
 
 /** How many may be replaced now. */
 function paceOf(draft: Draft, { pool, counts, missing }: Sizing): number {
-  const site = pool.spec.launch.site.key;
-  const keys = restKeysFor(site, pool.spec.id, pool.offering);
   // Without a way to launch a replacement an old machine is better than none.
-  if (missing > 0 || closingRest(draft.seen.rests, keys, draft.now, false) !== null) return 0;
+  if (missing > 0 || isShut(draft, pool)) return 0;
   const share = Math.max(1, Math.floor((counts.ready + counts.held) * REPLACED_SHARE));
   return share - counts.coming - counts.leaving;
 }

@@ -82,6 +82,7 @@ export function createObserver(deps: ObserveDeps): Observer {
       memory: store.memory(spec.id) ?? freshMemory(spec.id),
       bootP90Ms: bootP90(store.boots(spec.id)),
     }));
+    const launches = store.launches();
     return {
       now: clock.now(),
       pools,
@@ -92,7 +93,10 @@ export function createObserver(deps: ObserveDeps): Observer {
       takeover: current.settings.takeover,
       machines,
       leases: store.leases(),
-      launches: store.launches().filter((launch) => launch.state === 'intended'),
+      launches: launches.filter((launch) => launch.state === 'intended'),
+      failedLaunches: launches
+        .filter((launch) => launch.state === 'refused')
+        .map(({ pool, at }) => ({ pool, at })),
       rests: store.rests(),
       instances: new Map(inUse.map((site) => [site.key, sightings.view(site.key)])),
       budgets: new Map<string, CallBudget>(inUse.map((site) => [site.key, cloud.budget(site)])),
@@ -100,6 +104,7 @@ export function createObserver(deps: ObserveDeps): Observer {
       orphansSeen: jump === 0 ? orphansSeen : new Map(),
       frozenUntil: jumps.frozenUntil(),
       stateTrouble: store.trouble(),
+      places: new Map(current.pools.map((spec) => [spec.id, resolver.places(spec)])),
       currentSpecs: new Map(current.pools.map((spec) => [spec.id, resolver.hash(spec)])),
       ...(deps.queueView !== undefined && { queue: deps.queueView(clock.now()) }),
     };

@@ -4,6 +4,7 @@
 import { specHash } from '../domain/build-request.ts';
 import type { PoolSpec } from '../domain/config.ts';
 import type { ResolvedLaunch } from '../domain/launch.ts';
+import type { Place } from '../domain/offering.ts';
 import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
@@ -18,6 +19,8 @@ type Known = { spec: PoolSpec; resolved: ResolvedLaunch; hash: string; at: Durat
 export type Resolver = {
   /** The hash of what a launch would use now, or null when not known. */
   hash(pool: PoolSpec): string | null;
+  /** Where the pool may launch, or null when not known. */
+  places(pool: PoolSpec): readonly Place[] | null;
   /** Throws HostlerError `cloud-refused`. */
   resolve(pool: PoolSpec): Promise<{ resolved: ResolvedLaunch; hash: string }>;
   /** Starts look-ups that are due. */
@@ -65,6 +68,7 @@ export function createResolver(
 
   return {
     hash: (spec) => current(spec)?.hash ?? null,
+    places: (spec) => current(spec)?.resolved.places ?? null,
     resolve: async (spec) => current(spec) ?? lookUp(spec),
     refresh(pools) {
       for (const spec of pools) {

@@ -8,6 +8,7 @@ import type { PoolMemory } from '../domain/observation.ts';
 import type { Rest } from '../domain/outcome.ts';
 import type { Event, PoolSize } from '../domain/plan.ts';
 import type { EpochMs } from '../domain/units.ts';
+import { touchesPool } from '../planner/rest.ts';
 import { nextChangeAt, policyAt } from '../planner/schedule.ts';
 
 /** ISO 8601 in UTC. */
@@ -64,15 +65,11 @@ type PoolParts = {
   now: EpochMs;
 };
 
-/** The rests that touch a pool: its own, its account's and its offerings'. */
+/** The rests that touch a pool: its own, its account's, its markets' and its places'. */
 function restsOf(spec: PoolSpec, rests: readonly Rest[], now: EpochMs): PoolReply['rests'] {
   const site = `${spec.launch.site.key}/`;
-  const ours = (key: string) =>
-    key.startsWith(site) &&
-    (!key.slice(site.length).startsWith('pool:') || key.slice(site.length) === `pool:${spec.id}`) &&
-    (!key.slice(site.length).startsWith('offering:') || key.includes(`:${spec.launch.instanceType}:`));
   return rests
-    .filter((rest) => rest.until > now && ours(rest.key))
+    .filter((rest) => rest.until > now && touchesPool(spec, rest))
     .map(({ key, outcome, until, failures }) => ({
       what: key.slice(site.length),
       kind: outcome.kind,

@@ -5,8 +5,7 @@ import type { Plan } from '../domain/plan.ts';
 import type { ReasonCode } from '../domain/reason.ts';
 import { describeReason } from '../domain/reason.ts';
 import { SECOND_MS } from '../domain/units.ts';
-import { offeringOf } from '../planner/draft.ts';
-import { closingRest, restKeysFor } from '../planner/rest.ts';
+import { closedFor } from '../planner/rest.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from './current-config.ts';
@@ -20,26 +19,29 @@ const holding: ReadonlySet<ReasonCode> = new Set([
   'max-coming',
   'concurrent',
   'ec2-budget',
+  'failed-launches',
+  'open-requests',
 ]);
 
 function counted(count: number, what: string): string {
   return `${count} machine${count === 1 ? '' : 's'} ${what}`;
 }
 
-/** EC2's last word on this pool's launches while they rest. */
-function restOf({ store, config, clock }: WaitReasonDeps, pool: string): string | null {
+/** EC2's last word on this pool's launches while they rest; of several places, of the one that is tried first. */
+function restOf({ store, config, clock, lastPlan }: WaitReasonDeps, pool: string): string | null {
   const spec = config.pool(pool);
   if (spec === null) return null;
   const now = clock.now();
-  const closed = closingRest(
-    store.rests(),
-    restKeysFor(spec.launch.site.key, pool, offeringOf(spec)),
-    now,
-    true,
-  );
-  if (closed === null) return null;
-  const { code, message } = closed.rest.outcome;
-  return `${code} (${message}), next try in ${Math.ceil((closed.until - now) / SECOND_MS)} s`;
+  const closed = closedFor(spec, store.rests(), now);
+  const { needs, instanceTypes, subnetIds, markets } = spec.launch;
+  const isOne = needs === null && instanceTypes.length === 1 && subnetIds.length <= 1 && markets.length === 1;
+  const size = lastPlan()?.pools.find((each) => each.pool === pool);
+  // With a choice, what one place refused says nothing while another is free.
+  const isShut = isOne || size?.reasons.some(({ code }) => code === 'offering-closed') === true;
+  const told = isOne ? closed.at(-1) : closed[0];
+  if (told === undefined || !isShut) return null;
+  const { code, message } = told.rest.outcome;
+  return `${code} (${message}), next try in ${Math.ceil((told.until - now) / SECOND_MS)} s`;
 }
 
 /** Why this pool has no machine for a create yet, and what happens next. */

@@ -17,6 +17,7 @@ const outcomeKinds: Readonly<Record<OutcomeKind, true>> = {
   'subnet-full': true,
   unsupported: true,
   'batch-too-big': true,
+  interrupted: true,
   denied: true,
   invalid: true,
   'not-found': true,

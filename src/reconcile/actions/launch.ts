@@ -72,8 +72,9 @@ async function prepare(
     [TAG.launch]: action.token,
     [TAG.spec]: hash,
   };
-  const extra = { userData, tags, at: deps.clock.now() };
-  const request = { ...buildRequest(spec.launch, resolved, extra), offering: action.offering };
+  const places = action.places ?? resolved.places.filter(({ market }) => market === action.offering.market);
+  const extra = { userData, tags, places, at: deps.clock.now() };
+  const request = buildRequest(spec.launch, resolved, extra);
   const launch: Launch = {
     token: action.token,
     pool: spec.id,
@@ -108,7 +109,7 @@ export async function launchMachines(
       message: messageOf(error),
     };
     const outcome = outcomeOf(error) ?? unknown;
-    rest(deps, { site: spec.launch.site.key, pool: spec.id, offering: action.offering }, outcome);
+    rest(deps, { site: spec.launch.site.key, pool: spec.id, place: action.offering }, outcome);
     deps.journal({
       code: 'launch-failed',
       pool: spec.id,

@@ -2,57 +2,88 @@
 // Must not drop an intent whose instances may exist.
 // Trap: the second answer to a token may speak of the second call only; a refusal then says nothing about the first.
 
-import type { Instance, Offering } from '../../domain/instance.ts';
+import type { Instance } from '../../domain/instance.ts';
 import type { Launch } from '../../domain/launch.ts';
 import { type Machine, moveMachine } from '../../domain/machine.ts';
-import type { Outcome, OutcomeKind } from '../../domain/outcome.ts';
+import type { Outcome, OutcomeKind, Refusal } from '../../domain/outcome.ts';
+import type { EpochMs } from '../../domain/units.ts';
 import { addressOf } from '../../planner/address.ts';
-import { restAfter, restKeyOf, restKeysFor } from '../../planner/rest.ts';
+import { usageUnder } from '../../planner/lanes.ts';
+import { type RestPlace, restAfter, restKeyOf, restKeysFor } from '../../planner/rest.ts';
 import type { LaunchAnswer } from '../../ports/cloud.ts';
 import type { ActDeps } from '../act-deps.ts';
 
 /** EC2 refuses these before it looks at the token: an earlier call with it may have launched all the same. */
 const BEFORE_THE_TOKEN: ReadonlySet<OutcomeKind> = new Set(['throttled', 'denied']);
 
+type Where = { site: string; pool: string; place: RestPlace; askedAt?: EpochMs };
+
 /** Remembers a failure so that the planner rests what failed. */
-export function rest(
-  deps: ActDeps,
-  where: { site: string; pool: string; offering: Offering },
-  outcome: Outcome,
-): void {
-  const key = restKeyOf(where.site, where.pool, where.offering, outcome);
-  const previous = deps.store.rests().find((known) => known.key === key) ?? null;
-  const jobsWait = deps.store
-    .leases()
-    .some((lease) => lease.pool === where.pool && lease.state === 'waiting');
-  deps.store.putRest(
-    restAfter(previous, { key, outcome }, deps.clock.now(), { random01: deps.random.float(), jobsWait }),
-  );
+export function rest(deps: ActDeps, where: Where, outcome: Outcome): void {
+  const { store, clock } = deps;
+  const key = restKeyOf(where.site, where.pool, where.place, outcome);
+  const previous = store.rests().find((known) => known.key === key) ?? null;
   deps.metrics.launchFailed(where.pool, outcome);
+  // Calls that were under way together fail together: that is one failure, not a row of them.
+  const isSame = previous !== null && previous.outcome.kind === outcome.kind;
+  if (isSame && where.askedAt !== undefined && where.askedAt < previous.since && previous.until > clock.now())
+    return;
+  const jobsWait = store.leases().some((lease) => lease.pool === where.pool && lease.state === 'waiting');
+  const next = restAfter(previous, { key, outcome }, clock.now(), {
+    random01: deps.random.float(),
+    jobsWait,
+  });
+  const isQuota = outcome.kind === 'quota' && outcome.quota !== undefined;
+  store.putRest(isQuota ? { ...next, usage: usageUnder(store.machines(), key) } : next);
+}
+
+/** Where a launch might have gone. */
+function placesOf({ request }: Launch): readonly RestPlace[] {
+  return request.places ?? [{ ...request.offering, subnetId: request.subnetId }];
+}
+
+/** Rests each place that refused, by what it said; without such words the launch's places by the launch's outcome. */
+function restPlaces(
+  deps: ActDeps,
+  launch: Launch,
+  outcome: Outcome | null,
+  refusals: readonly Refusal[],
+): void {
+  const [first] = placesOf(launch);
+  if (first === undefined) return;
+  const { site, pool, at: askedAt } = launch;
+  const told = new Set<string>();
+  const tell = (place: RestPlace, said: Outcome) => {
+    const key = restKeyOf(site, pool, place, said);
+    if (told.has(key)) return;
+    told.add(key);
+    rest(deps, { site, pool, place, askedAt }, said);
+  };
+  for (const { offering, subnetId, outcome: said } of refusals)
+    tell(offering === null ? first : { ...offering, subnetId }, said);
+  if (outcome !== null && told.size === 0) for (const place of placesOf(launch)) tell(place, outcome);
 }
 
 /** Stores what the call came to. An answer that came too late, after a listing or a person settled the launch, changes nothing. */
 export function settle(deps: ActDeps, token: string, answer: LaunchAnswer): void {
   const launch = deps.store.launch(token);
   if (launch === null || launch.state !== 'intended') return;
-  const where = { site: launch.site, pool: launch.pool, offering: launch.request.offering };
   switch (answer.kind) {
-    case 'launched':
+    case 'launched': {
       deps.sightings.add(launch.site, answer.instances);
+      const requests = answer.requests ?? [];
       // Open spot requests may bring machines yet: the intent stays, and with it the rows that wait for them.
-      if ((answer.requests ?? []).length > 0) break;
+      if (requests.length > 0) {
+        deps.store.putLaunch({ ...launch, requests });
+        break;
+      }
       settleLaunched(deps, launch, answer.instances);
-      if (answer.short === 0) clearRests(deps, where);
-      else
-        rest(deps, where, {
-          kind: 'insufficient-capacity',
-          scope: 'offering',
-          code: 'short',
-          message: `EC2 gave ${answer.instances.length} of ${launch.count}`,
-        });
+      clearRests(deps, launch, answer.instances);
+      restPlaces(deps, launch, answer.short === 0 ? null : shortOf(launch, answer), answer.refusals ?? []);
       break;
+    }
     case 'refused':
-      rest(deps, where, answer.outcome);
+      restPlaces(deps, launch, answer.outcome, answer.refusals ?? []);
       if (launch.sends > 1 && BEFORE_THE_TOKEN.has(answer.outcome.kind))
         stayOpen(deps, launch, answer.outcome);
       else endMachines(deps, launch, 'refused', answer.outcome);
@@ -61,6 +92,15 @@ export function settle(deps: ActDeps, token: string, answer: LaunchAnswer): void
       stayOpen(deps, launch, answer.outcome);
       break;
   }
+}
+
+function shortOf(launch: Launch, { instances }: { instances: readonly Instance[] }): Outcome {
+  return {
+    kind: 'insufficient-capacity',
+    scope: 'offering',
+    code: 'short',
+    message: `EC2 gave ${instances.length} of ${launch.count}`,
+  };
 }
 
 /** Nothing is known: the planner asks again with the same token, and listings may show the instances first. */
@@ -74,10 +114,21 @@ function stayOpen(deps: ActDeps, launch: Launch, outcome: Outcome): void {
   });
 }
 
-/** A launch that worked opens what had rested. */
-function clearRests(deps: ActDeps, where: { site: string; pool: string; offering: Offering }): void {
-  const keys = new Set(restKeysFor(where.site, where.pool, where.offering));
-  for (const known of deps.store.rests()) if (keys.has(known.key)) deps.store.deleteRest(known.key);
+/** Machines that came open what had rested where they came from. */
+function clearRests(deps: ActDeps, launch: Launch, instances: readonly Instance[]): void {
+  const { site, pool } = launch;
+  const asked = placesOf(launch);
+  const keys = new Set<string>();
+  for (const { type, zone, market } of instances) {
+    // The place as the planner knows it, by the name under which it rests.
+    const place =
+      asked.find((one) => one.type === type && (one.zone === zone || one.zone === null)) ??
+      (asked.length === 1 ? asked[0] : undefined);
+    for (const key of restKeysFor(site, pool, place ?? { type, zone, market })) keys.add(key);
+  }
+  for (const { key, outcome } of deps.store.rests())
+    if (keys.has(key) && outcome.kind !== 'interrupted' && outcome.kind !== 'batch-too-big')
+      deps.store.deleteRest(key);
 }
 
 /** The machine with its instance: booting, or on its way out still when its end was asked for meanwhile. */

@@ -23,7 +23,7 @@ const seen = observation({
 
 test('every action reads as one line with its reason', () => {
   expect(planTick(seen, counter()).actions.map(describeAction)).toEqual([
-    'launch 3 × m5.large:eu-central-1a:spot for linux (demand) — demand: jobs wait for a machine (demand=3, idle=0)',
+    'launch 3 × m5.large:eu-central-1a:spot for linux (demand) — demand: jobs wait for a machine (demand=3, idle=0, why=the only place)',
     'retire m-2 — unhealthy: its Docker API does not answer (failed_pings=3)',
     'terminate m-2 at eu-central-1 — terminating: EC2 is asked to end the instances of ended machines (machines=1, again=0)',
   ]);
