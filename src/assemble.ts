@@ -229,6 +229,7 @@ function buildUseCases(
     leases,
     line,
     lastPlan: () => explainer.last(),
+    queueStatus: () => context.queue?.status(clock.now()) ?? [],
     retireNow: (ids, code) => actor.retireNow(ids, code),
     loseHost,
     process: context.process,

@@ -145,6 +145,63 @@ export type ConfigReply = { values: readonly ConfigValue[]; warnings: readonly C
 /** GET /v1/machines/ID: the record and its history. */
 export type MachineDetailReply = { machine: MachineReply; events: readonly EventReply[] };
 
+/** GET /v1/queue?jobs= → `{ queues }`: one entry a pool that has settings for the job queue. */
+export type QueueReply = {
+  pool: string;
+  source: 'rest' | 'graphql' | 'instance' | 'metrics' | null;
+  state: 'fresh' | 'stale' | 'failed' | 'off';
+  age_s: number | null;
+  /** Why this source, or why it is not fresh. */
+  why: string;
+  gitlab: string | null;
+  remarks: readonly string[];
+  /** How long a job may wait until it is seen, by polling; null where nothing is polled. */
+  seen_within_s: { busy: number; quiet: number } | null;
+  /** Where webhooks are taken, or why they are not; null = not asked for. */
+  webhook: string | null;
+  /** Projects that are looked at. */
+  watched: number;
+  pending: number;
+  may_take: number;
+  oldest_s: number | null;
+  /** Jobs whose stage is about to begin, where lookahead is on. */
+  coming: number;
+  /** What forecast expects for this quarter of an hour and the next ones; empty without it. */
+  forecast: readonly { from: string; jobs: number }[];
+  /** Those with pending or coming jobs, and those that GitLab hides from the token. */
+  projects: readonly QueueProjectReply[];
+  /** Oldest first, at most `jobs` of the query (200). */
+  jobs: readonly QueueJobReply[];
+};
+
+export type QueueProjectReply = {
+  id: number;
+  path: string;
+  pending: number;
+  may_take: number;
+  coming: number;
+  oldest_s: number | null;
+  /** Reason in words → jobs that are not taken for it. */
+  why_not: Readonly<Record<string, number>>;
+  /** GitLab's words for hiding it from the token. */
+  hidden: string | null;
+};
+
+export type QueueJobReply = {
+  id: number;
+  name: string;
+  project: string;
+  stage: string;
+  ref: string;
+  tags: readonly string[];
+  waited_s: number;
+  url: string | null;
+  takes: boolean;
+  /** `tags`, `paused` …; null for those that it may take. */
+  why_not: string | null;
+  detail: string;
+};
+
 /** POST /v1/cleanup. */
 export type CleanupReply = {
   terminated: readonly string[];

@@ -16,6 +16,7 @@ import {
   type MachineReply,
   type PlanReply,
   type PoolReply,
+  type QueueReply,
   type StatusReply,
 } from './api.ts';
 import { explainAway } from './daemon-away.ts';
@@ -51,6 +52,8 @@ export type Client = {
   leases(): Promise<readonly LeaseReply[]>;
   pools(): Promise<readonly PoolReply[]>;
   plan(): Promise<PlanReply>;
+  /** `jobs`: how many of each pool are named (200). */
+  queue(jobs?: number): Promise<readonly QueueReply[]>;
   events(query?: EventQuery): Promise<readonly EventReply[]>;
   config(): Promise<ConfigReply>;
   pause(pool: string): Promise<DoneReply>;
@@ -199,6 +202,7 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
     leases: () => list('/v1/leases', 'leases'),
     pools: () => list('/v1/pools', 'pools'),
     plan: () => read('/v1/plan'),
+    queue: (jobs) => list(`/v1/queue${jobs === undefined ? '' : `?jobs=${jobs}`}`, 'queues'),
     events: (query = {}) => list(`/v1/events${queryText(query)}`, 'events'),
     config: () => read('/v1/config'),
     pause: (pool) => post(`/v1/pools/${of(pool)}/pause`),

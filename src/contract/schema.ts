@@ -27,6 +27,11 @@ export const eventQuerySchema = z.strictObject({
   lease: z.string().min(1).max(255).optional(),
 });
 
+/** How many jobs of each queue are named. */
+export const queueQuerySchema = z.strictObject({
+  jobs: z.coerce.number().int().min(0).max(5_000).default(200),
+});
+
 export const endLeaseQuerySchema = z.strictObject({ by: z.enum(['person', 'runner']).default('runner') });
 export const retireSchema = z.strictObject({ force: z.boolean().default(false) });
 export const cleanupSchema = z.strictObject({ allManagers: z.boolean().default(false) });

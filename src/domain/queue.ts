@@ -125,6 +125,12 @@ export type JobGroup = {
   queuedAt: readonly EpochMs[];
 };
 
+/** A job that is not pending yet, with the moment when the stage before it should have ended. */
+export type ComingJob = { job: QueuedJob; expectedAt: EpochMs };
+
+/** Jobs at a time (running and waiting) that are usual from a moment on, for a quarter of an hour. */
+export type ForecastSlot = { from: EpochMs; jobs: number };
+
 /** The queue as one tick sees it. */
 export type QueueView = {
   pools: ReadonlyMap<string, PoolQueue>;

@@ -9,6 +9,7 @@ import type {
   MachineReply,
   PlanReply,
   PoolReply,
+  QueueReply,
   StatusReply,
 } from '../contract/api.ts';
 import { HostlerError } from '../domain/error.ts';
@@ -24,8 +25,10 @@ import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
 import { freshMemory } from './pool-memory.ts';
 import { type Switch, switchPools } from './pool-switches.ts';
+import { queueReply } from './queue-reply.ts';
 import { eventReply, isoTime, leaseReply, machineReply, poolReply } from './replies.ts';
 import type { WaitingLine } from './waiting-line.ts';
+import type { QueueStatus } from './watch-queue.ts';
 
 /** Events of one machine in its detail answer. */
 const MACHINE_EVENTS = 200;
@@ -44,6 +47,8 @@ export type UseCases = {
   pools(): readonly PoolReply[];
   switchPool(what: Switch, pool: string): string;
   plan(): PlanReply;
+  /** The job queues, with at most that many jobs of each. */
+  queue(jobs: number): readonly QueueReply[];
   events(query: {
     after?: number;
     limit: number;
@@ -65,6 +70,7 @@ export type UseCaseDeps = {
   leases: Leases;
   line: WaitingLine;
   lastPlan(): Plan | null;
+  queueStatus(): readonly QueueStatus[];
   retireNow(ids: readonly string[], code: 'by-person'): number;
   /** Ends a lease from our side; its folder, if it stands, says so to every door call from then on. */
   loseHost(lease: string, code: ReasonCode, why: string): void;
@@ -88,7 +94,7 @@ export type UseCaseDeps = {
 
 type ReadCases = Pick<
   UseCases,
-  'leases' | 'lease' | 'machines' | 'machine' | 'pools' | 'plan' | 'events' | 'config' | 'status'
+  'leases' | 'lease' | 'machines' | 'machine' | 'pools' | 'plan' | 'queue' | 'events' | 'config' | 'status'
 >;
 
 /** A machine by its id, its instance or its lease. */
@@ -156,6 +162,7 @@ function readCases(deps: UseCaseDeps): ReadCases {
     },
     pools: () => poolReplies(deps),
     plan: () => planReply(deps.lastPlan()),
+    queue: (jobs) => deps.queueStatus().map((status) => queueReply(status, clock.now(), jobs)),
     events: (query) => store.events(query).map(eventReply),
     config: () => ({ values: config.get().values, warnings: config.get().warnings }),
     status: () => statusReply(deps),

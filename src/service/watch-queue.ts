@@ -2,7 +2,7 @@
 // Says once which source is in use and why, when the queue is lost from sight, and when it is back.
 // Traps: the loop's tick asks `view` and never waits; a queue that is not seen is held, not empty.
 import { messageOf } from '../domain/error.ts';
-import type { JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
+import type { ComingJob, ForecastSlot, JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -44,6 +44,12 @@ export type QueueStatus = PoolQueue & {
   verdicts: readonly Verdict[];
   /** Projects hidden from the token, with GitLab's words. */
   refused: ReadonlyMap<number, string>;
+  /** Jobs whose stage is about to begin, where lookahead is on. */
+  coming: readonly ComingJob[];
+  /** Jobs at a time that are usual in this quarter of an hour and the next ones, where forecast is on and has learned. */
+  forecast: readonly ForecastSlot[];
+  /** Where webhooks are taken, or why they are not; null = not asked for. */
+  webhook: string | null;
 };
 
 export type QueueWatch = {
@@ -159,6 +165,9 @@ function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
     periods: looked?.periods ?? null,
     verdicts: looker?.verdicts(spec.id) ?? [],
     refused: looked?.refused ?? new Map(),
+    coming: [],
+    forecast: [],
+    webhook: null,
   };
 }
 

@@ -1,6 +1,6 @@
 // `hostler explain [NAME]`: without a name why each pool has the size it has; with one, a pool's, machine's or lease's story.
 import type { Command } from 'commander';
-import type { EventReply, LeaseReply, MachineDetailReply } from '../../contract/api.ts';
+import type { EventReply, LeaseReply, MachineDetailReply, QueueJobReply } from '../../contract/api.ts';
 import type { Client } from '../../contract/client.ts';
 import { HostlerError } from '../../domain/error.ts';
 import { callDaemon, printJson, printLines, type ReadOptions, withReading } from './daemon-call.ts';
@@ -10,9 +10,13 @@ import { drawLeases } from './leases.ts';
 import { drawMachines } from './machines.ts';
 import { createPaint, type Paint, plain } from './paint.ts';
 import { explainActions, explainPool } from './pool-sum.ts';
+import { drawJobs } from './queue.ts';
 
 /** Events of a pool's story: what fits on a screen. */
 const POOL_EVENTS = 20;
+
+/** Pending jobs of a pool's story: the oldest. */
+const POOL_JOBS = 10;
 
 /** Events of one machine: those of its leases too. */
 const MACHINE_EVENTS = 200;
@@ -40,17 +44,30 @@ async function explainAll(client: Client, screen: Screen): Promise<Story> {
   return { json: plan, lines: [...empty, ...blocks, ...explainActions(plan, screen.now)] };
 }
 
+/** The oldest pending jobs that a pool is sized for. A daemon of the version before has no such list. */
+async function jobsOf(client: Client, pool: string): Promise<QueueJobReply[]> {
+  try {
+    const queue = (await client.queue()).find((entry) => entry.pool === pool);
+    return (queue?.jobs ?? []).filter(({ takes }) => takes).slice(0, POOL_JOBS);
+  } catch (error) {
+    if (error instanceof HostlerError && error.code === 'not-found') return [];
+    throw error;
+  }
+}
+
 async function explainOnePool(client: Client, name: string, screen: Screen): Promise<Story | null> {
   const pool = (await client.pools()).find(({ id }) => id === name);
   if (pool === undefined) return null;
-  const [plan, events] = await Promise.all([
+  const [plan, events, jobs] = await Promise.all([
     client.plan(),
     client.events({ pool: name, limit: POOL_EVENTS }),
+    jobsOf(client, name),
   ]);
   const size = plan.pools.find((entry) => entry.pool === name);
+  const pending = jobs.length === 0 ? [] : ['', ...drawJobs(jobs, screen.paint)];
   return {
-    json: { pool, plan: size ?? null, events },
-    lines: [...explainPool(pool, size, screen), '', ...historyLines(events, screen.paint)],
+    json: { pool, plan: size ?? null, events, jobs },
+    lines: [...explainPool(pool, size, screen), ...pending, '', ...historyLines(events, screen.paint)],
   };
 }
 

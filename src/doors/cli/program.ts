@@ -16,6 +16,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   status: () => import('./status.ts'),
   machines: () => import('./machines.ts'),
   leases: () => import('./leases.ts'),
+  queue: () => import('./queue.ts'),
   explain: () => import('./explain.ts'),
   events: () => import('./events.ts'),
   pause: () => import('./pause.ts'),

@@ -12,6 +12,7 @@ import {
   eventQuerySchema,
   leaseRequestSchema,
   nothingSchema,
+  queueQuerySchema,
   retireSchema,
 } from '../../contract/schema.ts';
 import { errorCodes, HostlerError, messageOf } from '../../domain/error.ts';
@@ -168,6 +169,10 @@ function readRoutes(app: FastifyInstance, useCases: UseCases): void {
   );
   app.get('/v1/pools', (_request, reply) => reply.send({ pools: useCases.pools() }));
   app.get('/v1/plan', (_request, reply) => reply.send(useCases.plan()));
+  app.get('/v1/queue', (request, reply) => {
+    const { jobs } = parse(queueQuerySchema, request.query, 'query');
+    return reply.send({ queues: useCases.queue(jobs) });
+  });
   app.get('/v1/events', (request, reply) => {
     const { after, limit, pool, machine, lease } = parse(eventQuerySchema, request.query, 'query');
     const query = {

@@ -79,7 +79,7 @@ describe('json', () => {
     [
       'explain build',
       { 'GET /v1/plan': plan(), 'GET /v1/pools': pools(aPool), 'GET /v1/events': { body: { events: [] } } },
-      { pool: aPool, plan: planSize, events: [] },
+      { pool: aPool, plan: planSize, events: [], jobs: [] },
     ],
   ];
   test.each(reads)('%s prints what the socket said', async (line, script, expected) => {
@@ -456,6 +456,7 @@ describe('failures', () => {
     'status',
     'machines',
     'leases',
+    'queue',
     'explain',
     'events',
     'pause --all',

@@ -38,6 +38,7 @@ function openBook(fail: Partial<Record<keyof UseCases, Error>> = {}) {
     pools: note('pools', []),
     switchPool: note('switchPool', 'switched'),
     plan: note('plan', {}),
+    queue: note('queue', []),
     events: note('events', []),
     config: note('config', {}),
     status: note('status', {}),
