@@ -16,7 +16,7 @@ const size = isFull
 const LIFE_MS = 1_200;
 
 test(`a daemon killed ${size.kills} times under ${size.jobs} jobs fails none, doubles none and leaks nothing`, {
-  timeout: isFull ? 600_000 : 180_000,
+  timeout: isFull ? 600_000 : 300_000,
 }, async () => {
   const random = createSeeded(seed);
   const between = (least: number, most: number) => least + Math.round(random.float() * (most - least));
