@@ -27,6 +27,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cleanup: () => import('./cleanup.ts'),
   'iam-policy': () => import('./iam-policy.ts'),
   'event-rules': () => import('./event-rules.ts'),
+  simulate: () => import('./simulate.ts'),
   emulate: () => import('./emulate.ts'),
   demo: () => import('./demo.ts'),
   version: () => import('./version.ts'),
