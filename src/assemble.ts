@@ -1,12 +1,12 @@
 // Ports in, running parts out: the loop, the lease service, the mailbox, the host watch. Used by the daemon and by
 // anything that runs hostler on other ports. Must not make an adapter or read a file.
-
 import { dockerUrl, machineFiles } from './contract/machine-files.ts';
 import type { Config } from './domain/config.ts';
 import type { Machine } from './domain/machine.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
+import type { Connections } from './ports/connections.ts';
 import type { Docker, DockerHost, DockerTls } from './ports/docker.ts';
 import type { Hosts } from './ports/host.ts';
 import type { Keys } from './ports/keys.ts';
@@ -26,6 +26,8 @@ import { createAbandonedLeases } from './service/abandoned-leases.ts';
 import { cleanUp } from './service/cleanup.ts';
 import { type CurrentConfig, createCurrentConfig } from './service/current-config.ts';
 import { createForeignMachines } from './service/foreign-machines.ts';
+import { createHostAccess } from './service/host-access.ts';
+import { createHousekeeping } from './service/housekeeping.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createLostHosts, type LostHosts } from './service/lost-hosts.ts';
@@ -45,8 +47,6 @@ import { createQueueWatch, type QueueWatch } from './service/watch-queue.ts';
 
 /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
 const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
-/** Docker's port for TLS, for machines whose pool left the configuration. */
-const DOCKER_PORT = 2376;
 
 export type Ports = {
   store: Store;
@@ -62,6 +62,8 @@ export type Ports = {
   metrics: Metrics;
   /** Absent: no job queue is looked at. */
   queue?: QueuePorts;
+  /** Absent: connections to lost hosts are left alone. */
+  connections?: Connections;
 };
 
 export type Parts = {
@@ -116,11 +118,6 @@ function createContext(input: AssembleInput): Context {
   const config = createCurrentConfig(input.config, clock.now());
   const background = createBackground(log);
   const late = {} as Context['late'];
-  const tlsOf = ({ id }: Machine): DockerTls | null => {
-    const tls = store.machineTls(id);
-    // A new authority serves new machines only: each is known by the one that it was made with.
-    return tls === null ? null : { ca: tls.ca ?? input.authority, cert: tls.cert, key: tls.key };
-  };
   const journal = createJournal({ store, log, metrics, clock });
   const nudge = () => late.loop.nudge();
   const { queue: ports, ...common } = input.ports;
@@ -140,14 +137,7 @@ function createContext(input: AssembleInput): Context {
       leases: () => late.leases,
       track: background.track,
     }),
-    tlsOf,
-    hostOf(machine) {
-      const tls = tlsOf(machine);
-      if (tls === null || machine.address === null) return null;
-      const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
-      const own = tls.ca === input.authority ? input.ownClient?.current() : undefined;
-      return { address: machine.address, port, tls: { ...tls, ...own } };
-    },
+    ...createHostAccess({ store, config, authority: input.authority, ownClient: input.ownClient }),
   };
 }
 
@@ -259,7 +249,11 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
   const sweep = createSweep(shared);
   const queue = context.queue ?? { run: async () => undefined };
-  return { mailbox, all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop, queue] };
+  const { watchers } = createHousekeeping({ ...shared, ...core });
+  return {
+    mailbox,
+    all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop, queue, ...watchers],
+  };
 }
 
 /** Builds all parts of one daemon; nothing runs before `run`. */

@@ -11,6 +11,9 @@ process
   .getBuiltinModule('node:module')
   .enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/hostler', import.meta.url)));
 
+/** One `ss`, on a loaded machine. Milliseconds. */
+const RESET_TRIAL_MS = 5_000;
+
 async function askPerson(question: string): Promise<string> {
   const { createInterface } = await import('node:readline/promises');
   const dialogue = createInterface({ input: process.stdin, output: process.stderr });
@@ -21,12 +24,19 @@ async function askPerson(question: string): Promise<string> {
   }
 }
 
+/** Only `check` asks: it costs two child processes. */
+async function resetTrouble(): Promise<string | null> {
+  const { createConnections } = await import('./adapters/system/reset-connections.ts');
+  return createConnections().trouble(AbortSignal.timeout(RESET_TRIAL_MS));
+}
+
 const io: CliIo = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   env: process.env,
   isTty: process.stdout.isTTY,
   now: () => Date.now(),
+  resetTrouble,
   ...(process.stdin.isTTY ? { ask: askPerson } : {}),
 };
 

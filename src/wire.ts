@@ -27,6 +27,7 @@ import { type OpenedStore, openStore } from './adapters/sqlite/open-store.ts';
 import { createHosts } from './adapters/ssh/hosts.ts';
 import { createProcesses } from './adapters/system/processes.ts';
 import { createRandom } from './adapters/system/random.ts';
+import { createConnections } from './adapters/system/reset-connections.ts';
 import { createLog } from './adapters/telemetry/log.ts';
 import { createMetrics } from './adapters/telemetry/metrics.ts';
 import type { Ports } from './assemble.ts';
@@ -181,6 +182,7 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
       random: createRandom(),
       log,
       metrics,
+      connections: createConnections(),
       queue: {
         gitlab: createGitlabDoor({ clock, env, version }),
         runner: createRunnerMetrics(),

@@ -58,6 +58,9 @@ export const reasonTexts = {
   'job-lost': 'its host was lost while the job ran',
   'request-cancelled': 'a spot request without use was cancelled',
   'breaker-reset': 'a person opened what was closed after failed launches',
+  'connections-reset':
+    'its host is gone or silent: open connections to it were closed, so that its job fails at once',
+  'reset-failed': 'open connections to lost hosts cannot be closed on this machine',
   provisioning: 'its instance has an address; it is made a Docker host',
   'became-ready': 'the host answers over TLS',
   'renew-failed': 'its dead-man timer was not renewed; it is tried again',

@@ -61,6 +61,10 @@ export interface Metrics {
   configLoaded(ok: boolean, at: EpochMs): void;
   /** Whether the store takes writes. */
   stateWritable(ok: boolean): void;
+  /** Connections of this machine to lost hosts that were closed. */
+  connectionsReset(pool: string, count: number): void;
+  /** Whether connections can be closed here at all. */
+  canReset(ok: boolean): void;
   /** Prometheus text format 0.0.4. */
   render(): Promise<string>;
 }

@@ -138,6 +138,7 @@ type PoolMetrics = Pick<
   | 'ended'
   | 'leaseEnded'
   | 'queue'
+  | 'connectionsReset'
 >;
 
 function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
@@ -177,6 +178,9 @@ function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
     ended: (pool, reason) => {
       series.ended.inc(labels.of(series.ended, { pool, reason }));
       compat?.count(pool, failedCreations.has(reason) ? 'creation-failed' : 'removed');
+    },
+    connectionsReset: (pool, count) => {
+      series.resets.inc(labels.of(series.resets, { pool }), count);
     },
     queue: (gauges) => setQueue(series, labels, gauges),
     leaseEnded: (pool, reason) => {
@@ -229,6 +233,9 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
     },
     stateWritable: (ok) => {
       series.stateWritable.set(ok ? 1 : 0);
+    },
+    canReset: (ok) => {
+      series.canReset.set(ok ? 1 : 0);
     },
   };
 }

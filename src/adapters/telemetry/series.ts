@@ -182,6 +182,14 @@ function daemonSeries({ gauge, counter, histogram }: Makers) {
       [],
     ),
     stateWritable: gauge('hostler_state_writable_state', '1 while the state folder takes writes', []),
+    resets: counter('hostler_connections_reset_total', 'Open connections to lost hosts that were closed', [
+      'pool',
+    ]),
+    canReset: gauge(
+      'hostler_connections_reset_state',
+      '1 while connections to lost hosts can be closed here',
+      [],
+    ),
     configOk: gauge(
       'hostler_config_accepted_state',
       '1 when the last read of the configuration was accepted',

@@ -13,4 +13,6 @@ export type CliIo = {
   now(): number;
   /** Asks a person and gives the line typed; absent when nobody can answer (stdin is not a terminal). */
   ask?(question: string): Promise<string>;
+  /** Why this user cannot close connections to lost hosts, null = it can; absent: not tried. */
+  resetTrouble?(): Promise<string | null>;
 };

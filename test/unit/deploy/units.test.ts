@@ -73,10 +73,13 @@ describe.skipIf(!isInstalled)('systemd itself', () => {
 });
 
 describe('the daemon unit', () => {
-  test('gives the daemon a user and no privilege', () => {
+  test('gives the daemon a user, and no privilege but the one that closes connections to lost hosts', () => {
     expect(daemon.get('User')).toEqual(['hostler']);
     expect(readFileSync(join(systemd, 'sysusers.d/hostler.conf'), 'utf8')).toMatch(/^u hostler - /m);
-    expect(daemon.get('CapabilityBoundingSet')).toEqual(['']);
+    expect(daemon.get('CapabilityBoundingSet')).toEqual(['CAP_NET_ADMIN']);
+    expect(daemon.get('AmbientCapabilities')).toEqual(['CAP_NET_ADMIN']);
+    // In a user namespace of its own the capability would not reach the runner's connections.
+    expect(daemon.get('PrivateUsers')).toEqual(['no']);
     expect(daemon.get('NoNewPrivileges')).toEqual(['yes']);
     expect(daemon.get('ProtectSystem')).toEqual(['strict']);
   });

@@ -1,0 +1,48 @@
+// Follows hosts that runners hold to their end: when EC2 shows it while one holds it, connections to it are closed.
+// Trap: a host that its runner gave back has nobody who waits on it, and must raise no alarm.
+import type { Machine } from '../domain/machine.ts';
+import type { DurationMs } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Store } from '../ports/store.ts';
+import { type Closer, RESET_AGAIN_MS, RESET_FOR_MS } from './close-connections.ts';
+
+type Deps = { store: Store; clock: Clock; closer: Closer };
+
+/** `at`: when connections to it were last closed. */
+type Lost = { machine: Machine; since: DurationMs; at: DurationMs | null };
+
+/** The follower; `look` every second. */
+export function createGoneHosts({ store, clock, closer }: Deps): {
+  look(machines: readonly Machine[], signal: AbortSignal): void;
+} {
+  /** Lease by machine. */
+  const held = new Map<string, string>();
+  const lost = new Map<string, Lost>();
+
+  function follow(machines: readonly Machine[]): void {
+    const known = new Map(machines.map((machine) => [machine.id, machine]));
+    for (const [id, lease] of held) {
+      const machine = known.get(id);
+      const isTaken = machine?.ending === 'by-person' || machine?.ending === 'cleanup';
+      const isReturned = store.lease(lease) === null && !isTaken;
+      if (machine?.phase === 'gone')
+        lost.set(id, { machine: { ...machine, lease }, since: clock.monotonic(), at: null });
+      if (machine?.phase === 'gone' || isReturned) held.delete(id);
+    }
+    for (const { id, phase, lease } of machines) if (lease !== null && phase !== 'gone') held.set(id, lease);
+  }
+
+  return {
+    look(machines, signal) {
+      follow(machines);
+      const now = clock.monotonic();
+      for (const [id, one] of lost) {
+        if (now - one.since > RESET_FOR_MS) lost.delete(id);
+        if (one.at !== null && now - one.at < RESET_AGAIN_MS) continue;
+        const why = one.at === null ? 'its instance is gone' : null;
+        one.at = now;
+        void closer.close(one.machine, why, signal).catch(() => undefined);
+      }
+    },
+  };
+}
