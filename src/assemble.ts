@@ -19,7 +19,7 @@ import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
 import { type Background, createBackground } from './reconcile/background.ts';
 import type { Loop } from './reconcile/loop.ts';
-import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
+import { createReconciler, type Reconciler, type SpotPorts } from './reconcile/reconciler.ts';
 import { type SourceState, sourcesOf } from './reconcile/sources.ts';
 import { takeUp } from './reconcile/take-up.ts';
 import { createAbandonedLeases } from './service/abandoned-leases.ts';
@@ -48,7 +48,7 @@ import { createQueueWatch, type QueueWatch } from './service/watch-queue.ts';
 /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
 const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
 
-export type Ports = {
+export type Ports = SpotPorts & {
   store: Store;
   cloud: Cloud;
   hosts: Hosts;
@@ -252,7 +252,7 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const { watchers } = createHousekeeping({ ...shared, ...core });
   return {
     mailbox,
-    all: [mailbox, watch, abandoned, stuck, sweep, core.renewals, late.loop, queue, ...watchers],
+    all: [mailbox, watch, abandoned, stuck, sweep, ...core.watches, late.loop, queue, ...watchers],
   };
 }
 

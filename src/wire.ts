@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createCloud } from './adapters/aws/create-cloud.ts';
+import { createNotices } from './adapters/aws/create-notices.ts';
 import { createSecretParameters } from './adapters/aws/secret-parameters.ts';
 import type { CallDeps } from './adapters/aws/site-calls.ts';
 import { createHolder, type Holder } from './adapters/aws/ssm-holder.ts';
@@ -163,6 +164,7 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
   }
   const { keys, userKeyPath, holder } = opened;
   const cloud = createCloud({ clock, log, env: options.env, onCall: countCall });
+  const notices = createNotices({ clock, onCall: countCall });
   const { version, env } = options;
   const secrets = createSecretParameters({ clock, log, env, onCall: countCall });
   return {
@@ -173,6 +175,7 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
     ports: {
       store,
       cloud,
+      notices,
       hosts: createHosts({ clock }),
       docker: createDocker({ clock }),
       keys,
@@ -192,6 +195,7 @@ export async function wire(config: Config, options: Options): Promise<Wired> {
     close() {
       ending.abort();
       cloud.close();
+      notices.close();
       secrets.close();
       opened.close();
       store.close();

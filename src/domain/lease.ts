@@ -65,3 +65,10 @@ export function isBusy(lease: Lease, now: EpochMs): boolean {
   const cameAndWent = lease.containersAt !== null && lease.containersAt >= lease.urlAt;
   return !cameAndWent;
 }
+
+/** The job on a lease's host as its containers name it: `job 4711 (https://…)`. */
+export function jobOn({ jobs, containers }: Lease): string {
+  const job = containers > 0 ? jobs.at(-1) : undefined;
+  if (job === undefined) return 'a job whose id was not seen yet';
+  return job.url === null ? `job ${job.id}` : `job ${job.id} (${job.url})`;
+}

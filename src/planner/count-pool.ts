@@ -13,7 +13,7 @@ export type Counts = {
   coming: number;
   /** On the way out: no job will run there any more. */
   leaving: number;
-  /** What the pool has for its wants: busy, held, ready, coming. */
+  /** What the pool has for its wants: busy, held, ready, coming, less busy ones that EC2 takes back. */
   supply: number;
   /** Stands against `limit` and max_machines: everything but terminations that EC2 accepted, instances without a record too. */
   counted: number;
@@ -38,6 +38,12 @@ export function isCounted({ machine }: Slot): boolean {
   return machine.phase !== 'gone' && !(machine.phase === 'terminating' && machine.endAccepted);
 }
 
+/** Under notice: its job may be lost and come again, so its replacement starts at once. */
+function isDoomed({ spec }: PoolDraft, { machine }: Slot): boolean {
+  if (machine.ending === 'interrupted') return true;
+  return machine.ending === 'rebalance' && spec.rebalance === 'replace';
+}
+
 /** Counts the pool as it stands after the steps so far. */
 export function countPool(pool: PoolDraft): Counts {
   const counts: Counts = {
@@ -50,13 +56,15 @@ export function countPool(pool: PoolDraft): Counts {
     counted: pool.unrecorded,
     alive: 0,
   };
+  let doomed = 0;
   for (const slot of pool.slots) {
     const { phase } = slot.machine;
     if (phase === 'gone') continue;
+    if (slot.busy && isDoomed(pool, slot)) doomed += 1;
     counts[partOf(slot)] += 1;
     if (isCounted(slot)) counts.counted += 1;
     if (phase !== 'terminating') counts.alive += 1;
   }
-  counts.supply = counts.busy + counts.held + counts.ready + counts.coming;
+  counts.supply = counts.busy + counts.held + counts.ready + counts.coming - doomed;
   return counts;
 }

@@ -140,7 +140,8 @@ export function followLaunches(draft: Draft): void {
       // The match actions of this very plan settle it; a launch that lost all its rows is settled here.
       if (!matchedNow) forget(draft, launch, [], slots.length > 0 ? 'launched' : 'launch-lost');
     } else if (draft.now - launch.at < RESEND_FOR_MS) {
-      resend(draft, launch);
+      // Requests that EC2 opened are its answer: they are followed until they are over.
+      if (launch.requests === undefined) resend(draft, launch);
     } else {
       const listing = draft.listings.get(launch.site);
       const isLate = listing !== undefined && listing.at - launch.at >= LOOKS_APART_MS;

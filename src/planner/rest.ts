@@ -162,6 +162,11 @@ export type Gate =
   | { kind: 'probe'; rest: Rest; keys: readonly string[] }
   | { kind: 'closed'; rest: Rest; until: EpochMs };
 
+/** The key beside an offering's under which it is noted that EC2 took machines of it back. */
+export function markOf(key: string): string {
+  return `${key}/interrupted`;
+}
+
 /** Fewer machines stand under a quota than when it was met. */
 function isRoomAgain({ key, usage: met }: Rest, usage: ((key: string) => number) | undefined): boolean {
   return met !== undefined && usage !== undefined && usage(key) < met;
@@ -181,12 +186,9 @@ export function gateOf(
   const halfKeys: string[] = [];
   let isMarked = false;
   for (const key of keys) {
+    isMarked ||= (rests.get(markOf(key))?.until ?? 0) > at.now;
     const rest = rests.get(key);
-    if (rest === undefined) continue;
-    if (isSoft(rest)) {
-      isMarked ||= rest.outcome.kind === 'interrupted' && rest.until > at.now;
-      continue;
-    }
+    if (rest === undefined || isSoft(rest)) continue;
     const until = isRoomAgain(rest, at.usage) ? at.now : endOf(rest, at.jobsWait);
     if (until > at.now) {
       if (closed === null || until > closed.until) closed = { rest, until };
@@ -221,7 +223,7 @@ export function touchesPool({ id, launch }: PoolSpec, { key }: Rest): boolean {
   if (what === 'market') return launch.markets.some((market) => (splitOnce(name, '/')[0] ?? '') === market);
   if (what === 'subnet') return launch.subnetIds.length === 0 || launch.subnetIds.includes(name);
   if (what !== 'offering') return true;
-  const isOfMarket = launch.markets.some((market) => name.endsWith(`:${market}`));
+  const isOfMarket = launch.markets.some((market) => name.split('/')[0]?.endsWith(`:${market}`));
   const type = name.split(':')[0] ?? '';
   return isOfMarket && (launch.needs !== null || launch.instanceTypes.includes(type));
 }

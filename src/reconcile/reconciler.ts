@@ -4,6 +4,7 @@ import { HostlerError } from '../domain/error.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { QueueView } from '../domain/queue.ts';
 import type { EpochMs } from '../domain/units.ts';
+import type { Notices } from '../ports/notices.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import { type VisitResult, visitHost } from '../provision/visit.ts';
 import { createFreeProof, type FreeProof } from '../service/prove-free.ts';
@@ -18,6 +19,7 @@ import { createLoop, type Loop } from './loop.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { createResolver } from './resolver.ts';
 import { createSightings, type Sightings } from './sightings.ts';
+import { createSpotWatch, type SpotWatch } from './spot-watch.ts';
 
 export type Reconciler = {
   loop: Loop;
@@ -26,19 +28,24 @@ export type Reconciler = {
   explainer: Explainer;
   cleaner: HostCleaner;
   actor: Actor;
-  renewals: Renewals;
   proof: FreeProof;
+  /** What runs beside the loop, each until its signal aborts: renewals of hosts, the watch over spot. */
+  watches: readonly (Renewals | SpotWatch)[];
   nudge(): void;
 };
 
-type Deps = Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'> & {
-  runnerStore: RunnerStore;
-  folders: UnknownFolders;
-  /** Machine stores that may hold folders of ours. */
-  paths(): readonly string[];
-  line: WaitingLine;
-  queueView?: (now: EpochMs) => QueueView;
-};
+/** Absent: no queue of EC2's events is read; interruptions show in listings. */
+export type SpotPorts = { notices?: Notices };
+
+type Deps = SpotPorts &
+  Omit<ActDeps, 'sightings' | 'resolver' | 'site' | 'nudge'> & {
+    runnerStore: RunnerStore;
+    folders: UnknownFolders;
+    /** Machine stores that may hold folders of ours. */
+    paths(): readonly string[];
+    line: WaitingLine;
+    queueView?: (now: EpochMs) => QueueView;
+  };
 
 /** One SSH visit to a machine that stands; throws when it cannot be made. */
 async function visit(deps: Deps, machine: Machine, disk: boolean, signal: AbortSignal): Promise<VisitResult> {
@@ -70,8 +77,10 @@ export function createReconciler(deps: Deps): Reconciler {
     return disk;
   };
   const cleaner = createHostCleaner({ ...deps, nudge, diskOf }, stop);
-  const actor = createActor({ ...deps, sightings, resolver, nudge, site: (key) => observer.site(key) });
+  const acting = { ...deps, sightings, resolver, nudge, site: (key: string) => observer.site(key) };
+  const actor = createActor(acting);
+  const spot = createSpotWatch({ ...acting, sites: () => observer.sites() });
   const dropGone = (before: EpochMs) => store.dropGone(before);
   const loop = createLoop({ ...deps, observer, actor, explainer, dropGone });
-  return { loop, sightings, observer, explainer, cleaner, actor, renewals, proof, nudge };
+  return { loop, sightings, observer, explainer, cleaner, actor, proof, watches: [renewals, spot], nudge };
 }

@@ -4,7 +4,7 @@
 // Trap: a failed look says nothing about jobs; it never frees a host, it only counts towards `unhealthy`.
 import { isBusy, type JobSeen, type Lease, untilBadWord } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
-import { reasonTexts } from '../domain/reason.ts';
+import { type ReasonCode, reasonTexts } from '../domain/reason.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import { DEAD_AFTER_PINGS } from '../planner/liveness.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -53,11 +53,15 @@ function afterLook(lease: Lease, containers: readonly JobContainer[], now: Epoch
   return { ...lease, containers: containers.length, containersAt, lookedAt: lease.lookedAt ?? now, jobs };
 }
 
+/** Endings after which no job should begin on a host that still works. */
+const noMoreJobs: ReadonlySet<ReasonCode> = new Set(['not-renewed', 'interrupted', 'rebalance']);
+
 /** Why a runner that merely holds this machine should give it back; null = it may use it, or nothing is sure. */
 function whyDead(machine: Machine, lease: Lease, now: EpochMs): string | null {
   if (isBusy(lease, now)) return null;
   if (machine.failedPings >= DEAD_AFTER_PINGS) return 'its Docker API does not answer';
-  return machine.ending === 'not-renewed' ? reasonTexts['not-renewed'] : null;
+  const { ending } = machine;
+  return ending !== null && noMoreJobs.has(ending) ? reasonTexts[ending] : null;
 }
 
 /** What `config` shall know after a look; null = the word that stands is good enough. */

@@ -127,8 +127,7 @@ function clearRests(deps: ActDeps, launch: Launch, instances: readonly Instance[
     for (const key of restKeysFor(site, pool, place ?? { type, zone, market })) keys.add(key);
   }
   for (const { key, outcome } of deps.store.rests())
-    if (keys.has(key) && outcome.kind !== 'interrupted' && outcome.kind !== 'batch-too-big')
-      deps.store.deleteRest(key);
+    if (keys.has(key) && outcome.kind !== 'batch-too-big') deps.store.deleteRest(key);
 }
 
 /** The machine with its instance: booting, or on its way out still when its end was asked for meanwhile. */

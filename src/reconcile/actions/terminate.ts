@@ -1,6 +1,7 @@
 // The only place that ends instances. A machine is ended in two steps: its row says so first, then EC2 is asked.
 // Trap: `retire` asks again, in its transaction, whether somebody holds the machine; the plan may be a moment old.
-import { canRetire, moveMachine } from '../../domain/machine.ts';
+import { isBusy, jobOn } from '../../domain/lease.ts';
+import { canRetire, type Machine, moveMachine } from '../../domain/machine.ts';
 import type { Reason } from '../../domain/reason.ts';
 import { describeReason, type ReasonCode } from '../../domain/reason.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
@@ -57,6 +58,22 @@ export function drainMachine(deps: ActDeps, id: string, reason: Reason): void {
   });
 }
 
+/** Names the job that went with its host, as long as the lease that knows it stands. */
+function tellLostJob(deps: ActDeps, { id, pool, instance }: Machine, name: string): void {
+  const lease = deps.store.lease(name);
+  if (lease === null || !isBusy(lease, deps.clock.now())) return;
+  const job = lease.containers > 0 ? (lease.jobs.at(-1) ?? null) : null;
+  deps.journal({
+    code: 'job-lost',
+    pool,
+    machine: id,
+    lease: name,
+    level: 'warn',
+    text: `${jobOn(lease)} was lost with ${instance ?? id}`,
+    detail: { job: job?.id ?? null, url: job?.url ?? null, instance },
+  });
+}
+
 /** EC2 shows that it is over (or there never was anything). */
 export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
   const { store, clock } = deps;
@@ -81,7 +98,9 @@ export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
     text: describeReason(reason),
     detail: { instance: after.instance },
   });
-  if (before.lease !== null) deps.loseHost(before.lease, describeReason(reason));
+  if (before.lease === null) return;
+  tellLostJob(deps, before, before.lease);
+  deps.loseHost(before.lease, describeReason(reason));
 }
 
 /** One batch of terminations for one site; what fails is asked again by a later plan. */
