@@ -1,12 +1,12 @@
 // Ports in, running parts out: the loop, the lease service, the mailbox, the host watch. Used by the daemon and by
 // anything that runs hostler on other ports. Must not make an adapter or read a file.
+
 import { dockerUrl, machineFiles } from './contract/machine-files.ts';
 import type { Config } from './domain/config.ts';
 import type { Machine } from './domain/machine.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
-import type { Connections } from './ports/connections.ts';
 import type { Docker, DockerHost, DockerTls } from './ports/docker.ts';
 import type { Hosts } from './ports/host.ts';
 import type { Keys } from './ports/keys.ts';
@@ -19,15 +19,14 @@ import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
 import { type Background, createBackground } from './reconcile/background.ts';
 import type { Loop } from './reconcile/loop.ts';
-import { createReconciler, type Reconciler, type SpotPorts } from './reconcile/reconciler.ts';
-import { type SourceState, sourcesOf } from './reconcile/sources.ts';
+import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
+import { type SourceState, seesAll, sourcesOf } from './reconcile/sources.ts';
 import { takeUp } from './reconcile/take-up.ts';
 import { createAbandonedLeases } from './service/abandoned-leases.ts';
 import { cleanUp } from './service/cleanup.ts';
 import { type CurrentConfig, createCurrentConfig } from './service/current-config.ts';
 import { createForeignMachines } from './service/foreign-machines.ts';
-import { createHostAccess } from './service/host-access.ts';
-import { createHousekeeping } from './service/housekeeping.ts';
+import { createGhostFolders } from './service/ghost-folders.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createLostHosts, type LostHosts } from './service/lost-hosts.ts';
@@ -47,8 +46,10 @@ import { createQueueWatch, type QueueWatch } from './service/watch-queue.ts';
 
 /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
 const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
+/** Docker's port for TLS, for machines whose pool left the configuration. */
+const DOCKER_PORT = 2376;
 
-export type Ports = SpotPorts & {
+export type Ports = {
   store: Store;
   cloud: Cloud;
   hosts: Hosts;
@@ -62,8 +63,6 @@ export type Ports = SpotPorts & {
   metrics: Metrics;
   /** Absent: no job queue is looked at. */
   queue?: QueuePorts;
-  /** Absent: connections to lost hosts are left alone. */
-  connections?: Connections;
 };
 
 export type Parts = {
@@ -108,6 +107,7 @@ type Context = Omit<AssembleInput, 'config'> & {
   tlsOf(machine: Machine): DockerTls | null;
   /** Where the manager reaches its Docker. */
   hostOf(machine: Machine): DockerHost | null;
+  paths(): readonly string[];
   lost: LostHosts;
   queue: QueueWatch | null;
   late: { leases: Leases; loop: Loop };
@@ -118,6 +118,11 @@ function createContext(input: AssembleInput): Context {
   const config = createCurrentConfig(input.config, clock.now());
   const background = createBackground(log);
   const late = {} as Context['late'];
+  const tlsOf = ({ id }: Machine): DockerTls | null => {
+    const tls = store.machineTls(id);
+    // A new authority serves new machines only: each is known by the one that it was made with.
+    return tls === null ? null : { ca: tls.ca ?? input.authority, cert: tls.cert, key: tls.key };
+  };
   const journal = createJournal({ store, log, metrics, clock });
   const nudge = () => late.loop.nudge();
   const { queue: ports, ...common } = input.ports;
@@ -129,6 +134,7 @@ function createContext(input: AssembleInput): Context {
     journal,
     queue,
     line: createWaitingLine(),
+    paths: () => [...new Set([config.get().settings.machineStoragePath, ...store.stores()])],
     background,
     late,
     lost: createLostHosts({
@@ -137,16 +143,22 @@ function createContext(input: AssembleInput): Context {
       leases: () => late.leases,
       track: background.track,
     }),
-    ...createHostAccess({ store, config, authority: input.authority, ownClient: input.ownClient }),
+    tlsOf,
+    hostOf(machine) {
+      const tls = tlsOf(machine);
+      if (tls === null || machine.address === null) return null;
+      const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
+      const own = tls.ca === input.authority ? input.ownClient?.current() : undefined;
+      return { address: machine.address, port, tls: { ...tls, ...own } };
+    },
   };
 }
 
 function buildReconciler(context: Context): Reconciler {
-  const { ports, config, journal, line, manager, stop, hostOf, late } = context;
+  const { ports, config, journal, line, manager, stop, hostOf, paths, late } = context;
   const { track } = context.background;
   const grantReady = (pool: string) => late.leases.grantReady(pool);
   const loseHost = (name: string, why: string) => context.lost.lose(name, 'instance-gone', why);
-  const paths = () => [...new Set([config.get().settings.machineStoragePath, ...ports.store.stores()])];
   const folders = createUnknownFolders({ ...ports, paths });
   const holderOf = (id: string) => findHolder({ ...ports, hostOf, paths, folders }, id);
   const acts = { manager, hostOf, grantReady, loseHost, holderOf, paths, folders, line, track, stop };
@@ -232,28 +244,22 @@ function buildUseCases(
 
 /** What runs beside the loop, each until its signal aborts. The mailbox is named: it is read once before the first tick. */
 function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
-  const { ports, config, journal, hostOf, late } = context;
-  const { store, clock, cloud, docker, runnerStore, runnerFigures: figures } = ports;
+  const { ports, config, journal, hostOf, paths, late } = context;
   const { nudge, observer } = core;
-  const { leases } = late;
-  const shared = { ...ports, config, journal, hostOf, leases, nudge };
+  const shared = { ...ports, config, journal, hostOf, leases: late.leases, nudge };
   const home = () => config.get().settings.machineStoragePath;
   const retireByPerson = (machine: string) => void useCases.retire(machine, false);
-  const sites = () => observer.sites();
-  const isOurs = (instance: string) =>
-    store.machines().some((machine) => machine.instance === instance && machine.phase !== 'gone');
-  const endForeign = createForeignMachines({ cloud, runnerStore, clock, journal, sites, isOurs });
+  const isOurs = (id: string) =>
+    ports.store.machines().some(({ instance, phase }) => instance === id && phase !== 'gone');
+  const endForeign = createForeignMachines({ ...shared, sites: () => observer.sites(), isOurs });
   const mailbox = createMailbox({ ...shared, home, endForeign, retireByPerson });
   const abandoned = createAbandonedLeases(shared);
-  const stuck = createStuckJobs({ store, config, figures, clock, journal });
-  const watch = createHostWatch({ store, config, docker, runnerStore, clock, hostOf, nudge });
+  const ghosts = createGhostFolders({ ...shared, paths, seesAll: () => seesAll(core) });
+  const stuck = createStuckJobs({ ...shared, figures: ports.runnerFigures });
+  const watch = createHostWatch(shared);
   const sweep = createSweep(shared);
   const queue = context.queue ?? { run: async () => undefined };
-  const { watchers } = createHousekeeping({ ...shared, ...core });
-  return {
-    mailbox,
-    all: [mailbox, watch, abandoned, stuck, sweep, ...core.watches, late.loop, queue, ...watchers],
-  };
+  return { mailbox, all: [mailbox, watch, abandoned, ghosts, stuck, sweep, core.renewals, late.loop, queue] };
 }
 
 /** Builds all parts of one daemon; nothing runs before `run`. */

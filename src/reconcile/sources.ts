@@ -26,3 +26,8 @@ export function sourcesOf({ observer, sightings }: Reconciler, queues: readonly 
   });
   return [...sites, ...queues.flatMap(queueSource)];
 }
+
+/** Whether the lists of all sites are fresh: every instance of ours has its record, or soon will. */
+export function seesAll({ observer, sightings }: Pick<Reconciler, 'observer' | 'sightings'>): boolean {
+  return observer.sites().every(({ key }) => sightings.view(key).kind === 'fresh');
+}

@@ -4,8 +4,7 @@
 import type { Config } from '../domain/config.ts';
 import type { MachinePhase } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../domain/units.ts';
-import { isEnded, type Job } from '../sim/gitlab/job.ts';
-import { usualSettings } from '../sim/runner/runner-settings.ts';
+import type { Job } from '../sim/gitlab/job.ts';
 import type { SpotPrices } from '../sim/spot-prices.ts';
 import type { Arrival } from '../sim/workload.ts';
 import { prepareSimKeys } from './daemon/sim-keys.ts';
@@ -141,13 +140,13 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return await run(options);
+    return await live(options);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
-async function run(options: SimulateOptions): Promise<SimulationResult> {
+async function live(options: SimulateOptions): Promise<SimulationResult> {
   const { startAt, days, warmUpMs = QUARTER_MS, coolDownMs = HOUR_MS, runner } = options;
   const endAt = startAt + days * DAY_MS;
   const config = { ...options.config, pools: options.config.pools.map((pool) => driven(pool, runner)) };
@@ -164,15 +163,8 @@ async function run(options: SimulateOptions): Promise<SimulationResult> {
   priced(stage.world.prices, options);
   const book = createCostBook(stage.world);
   schedule(stage, options);
-  const ended = { jobs: 0 };
-  stage.gitlab.on(({ job }) => {
-    if (isEnded(job)) ended.jobs += 1;
-  });
   stage.daemon.start();
-  // Whole intervals before the first job: the jobs come as it looks, as they do in every other policy's world.
-  const intervalMs = usualSettings.checkIntervalMs;
-  const ahead = 5 * SECOND_MS + ((warmUpMs - 5 * SECOND_MS) % intervalMs);
-  stage.timeline.after(ahead, () => stage.runner.start());
+  stage.timeline.after(5 * SECOND_MS, () => stage.runner.start());
   await drive(stage.timeline, startAt);
   reclaim(stage, options.reclaimsPerHour ?? 0);
 
@@ -193,8 +185,7 @@ async function run(options: SimulateOptions): Promise<SimulationResult> {
   await drive(stage.timeline, endAt);
   const sum = book.sum(endAt);
   const byAction = difference(stage.daemon.calls(), callsBefore);
-  const allEnded = () => ended.jobs === options.workload.length;
-  await drive(stage.timeline, endAt + coolDownMs, allEnded);
+  await drive(stage.timeline, endAt + coolDownMs);
   return report(stage, { course, byAction, before, sum, startAt, endAt });
 }
 

@@ -4,10 +4,10 @@ import type { Stage } from '../run/stage.ts';
 import type { BreachBook } from './breaches.ts';
 import type { Patience } from './patience.ts';
 
-/** Ten minutes without folder (design §4), and an hour for a host that nobody can speak to. */
-const LEASE_GRACE_MIN = 80;
-/** Time until a folder's lease is known again, or its host's end is written into it. */
-const GHOST_GRACE_MIN = 20;
+/** Ten minutes without folder (design §4), an hour for a host that nobody can speak to, both begun anew by a crash. */
+const LEASE_GRACE_MIN = 150;
+/** Ten minutes without a lease (service/ghost-folders.ts), and what fails on the way. */
+const GHOST_GRACE_MIN = 25;
 
 function forgottenLeases({ folder, daemon, jobHosts }: Stage): string[] {
   const { leases, machines } = daemon.disk.tables;
@@ -32,13 +32,14 @@ function ghostFolders({ folder, daemon }: Stage): string[] {
   return ghosts;
 }
 
+/** Two folders of one host, each with a lease of its own. */
 function checkShared({ folder, daemon }: Stage, book: BreachBook): void {
   const byMachine = new Map<string, string>();
-  for (const [name, { machine, health }] of folder.machines) {
-    if (health?.kind === 'gone' || health?.kind === 'dead') continue;
-    const host = daemon.disk.tables.leases.get(name)?.machine ?? machine;
+  for (const name of folder.machines.keys()) {
+    const host = daemon.disk.tables.leases.get(name)?.machine ?? null;
+    if (host === null) continue;
     const other = byMachine.get(host);
-    if (other !== undefined) book.add('shared-host', `${name} and ${other} stand for ${host}`);
+    if (other !== undefined) book.add('shared-host', `${name} and ${other} hold ${host}`);
     byMachine.set(host, name);
   }
 }

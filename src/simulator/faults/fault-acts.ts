@@ -22,6 +22,9 @@ export type ActParts = {
   nextToken(): Config;
 };
 
+/** A stop that takes longer than the longest jobs is ended by force. */
+const SUPERVISOR_MS: DurationMs = 40 * MINUTE_MS;
+
 type Act = (parts: ActParts, random: Seeded) => boolean;
 
 function between(random: Seeded, from: DurationMs, to: DurationMs): DurationMs {
@@ -106,9 +109,15 @@ function stopRunner(
   if (!stage.runner.alive()) return false;
   const again = () =>
     stage.timeline.after(between(random, 2 * SECOND_MS, MINUTE_MS), () => stage.runner.start());
+  let isOver = false;
   void stage.runner.stop(how.signal, how.group ? 'group' : 'process').then(() => {
+    isOver = true;
     stage.jobHosts.runnerEnded();
     again();
+  });
+  // A job that waits without end would keep it for ever (facts F); its supervisor does not.
+  stage.timeline.after(SUPERVISOR_MS, () => {
+    if (!isOver) void stage.runner.stop('KILL', 'process');
   });
   return true;
 }
