@@ -70,6 +70,8 @@ export type Parts = {
   leases: Leases;
   loop: Loop;
   journal: Journal;
+  /** null: no job queue is looked at. */
+  queue: QueueWatch | null;
   /** Reads the configuration again; throws when it is refused. */
   reload(why: string): Promise<string>;
   /** Runs everything until the signal aborts; resolves when all background work has ended. */
@@ -280,6 +282,7 @@ export function assemble(input: AssembleInput): Parts {
   return {
     useCases,
     leases,
+    queue: context.queue,
     loop: core.loop,
     journal,
     reload,

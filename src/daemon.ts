@@ -13,10 +13,12 @@ import { listenOn } from './doors/http/listen-address.ts';
 import { listenOnSocket } from './doors/http/listen-socket.ts';
 import { createSocketApp } from './doors/http/socket-app.ts';
 import { createTelemetryApp, type Verdict } from './doors/http/telemetry-app.ts';
+import { createWebhookDoors, type WebhookDoors } from './doors/http/webhook-doors.ts';
 import type { Clock } from './ports/clock.ts';
 import { createOwnClient } from './service/own-client.ts';
 import { isoTime } from './service/replies.ts';
 import { noteAuthorities, tellFindings } from './service/start-findings.ts';
+import { createWebhookBook } from './service/webhook-book.ts';
 import { type Wired, wire } from './wire.ts';
 
 /** SIGTERM to exit at most (issue of every supervisor: a unit that does not stop is killed). */
@@ -171,6 +173,13 @@ async function openDoors(config: Config, parts: Parts, wired: Wired) {
   return { url, isAlive, close: () => Promise.all([socket.close(), telemetry.close()]) };
 }
 
+/** The doors for GitLab's webhooks; they are shut until they follow a configuration. */
+function openWebhooks({ queue }: Parts, { ports }: Wired): WebhookDoors {
+  const { clock, log } = ports;
+  const changed = (project: number) => void queue?.markDirty(project);
+  return createWebhookDoors({ book: queue?.webhooks ?? createWebhookBook(), clock, log, changed });
+}
+
 async function live({ config, wired, stop, load, env }: Life): Promise<RunningDaemon> {
   const { clock, log, keys, metrics } = wired.ports;
   const startedAt = clock.now();
@@ -183,7 +192,10 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
     ports: wired.ports,
     config,
     loadConfig: load,
-    reloaded: (next) => watch(next),
+    reloaded(next) {
+      watch(next);
+      void webhooks.follow(next);
+    },
     manager,
     authority,
     ownClient,
@@ -199,6 +211,8 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
   };
   const reload = (why: string) => void parts.reload(why).catch(() => undefined);
   const doors = await openDoors(config, parts, wired);
+  const webhooks = openWebhooks(parts, wired);
+  await webhooks.follow(config);
   metrics.configLoaded(true, startedAt);
   for (const { code, message, where, key, pool } of config.warnings)
     log.warn(message, { code, where, setting: key, pool });
@@ -225,6 +239,7 @@ async function live({ config, wired, stop, load, env }: Life): Promise<RunningDa
       unwatch();
       const work = Promise.all([
         doors.close(),
+        webhooks.close(),
         running,
         holding.catch(() => undefined),
         beat,

@@ -96,6 +96,12 @@ export type QueueSettings = {
   tags: readonly string[] | null;
   runUntagged: boolean | null;
   protectedOnly: boolean | null;
+  /** Launch for jobs whose stage is about to begin, within the idle count. */
+  lookahead: boolean;
+  /** Let the idle count follow what is usual at this hour of the week. */
+  forecast: boolean;
+  /** Where GitLab's webhooks are taken, and what proves them; null = nowhere. */
+  webhook: { listen: string; secret: Secret } | null;
 };
 
 /** How a pool's queue stands. `off`: no source, or one that was not asked for. */

@@ -22,6 +22,8 @@ const BUSY_CROWDED_MS: DurationMs = MINUTE_MS;
 const QUIET_SLOWEST_MS: DurationMs = 594 * SECOND_MS;
 /** Looks are spread by so much of their period, while there is room for it. */
 const JITTER = 0.15;
+/** Between two looks at a project of which is said, again and again, that it changed: one look serves them all. */
+const CHANGED_PAUSE_MS: DurationMs = 1_200;
 /** A project whose looks fail is asked less often, at the most this seldom. */
 const FAILING_SLOWEST_MS: DurationMs = 10 * MINUTE_MS;
 const FAILING_FIRST_MS: DurationMs = 15 * SECOND_MS;
@@ -138,10 +140,11 @@ export function planPeriods(
   return periodsAt(wanted, high);
 }
 
-/** When a project is to be looked at; 0 = never looked at, or said to have changed. */
+/** When a project is to be looked at; 0 = never looked at. */
 export function dueAt(project: ProjectHistory, periods: Periods, now: EpochMs): EpochMs {
   const { triedAt, dirtyAt, failures, chance } = project;
-  if (triedAt === null || (dirtyAt !== null && failures === 0)) return 0;
+  if (triedAt === null) return 0;
+  if (dirtyAt !== null && failures === 0) return triedAt + CHANGED_PAUSE_MS;
   const period = periods[pulseOf(project, now)];
   const backOff =
     failures === 0 ? 0 : Math.min(FAILING_SLOWEST_MS, FAILING_FIRST_MS * 2 ** Math.min(failures - 1, 10));

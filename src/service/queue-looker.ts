@@ -167,8 +167,9 @@ function isHeld(
 }
 
 function markDirty({ book, clock, source }: Context, project: number | string): boolean {
-  const named = [...book.projects.values()].find(({ id, path }) => id === project || path === project);
-  const history = book.histories.get(source === 'instance' ? WHOLE : (named?.id ?? -1));
+  const named = () => [...book.projects.values()].find(({ path }) => path === project)?.id ?? -1;
+  const id = typeof project === 'number' ? project : named();
+  const history = book.histories.get(source === 'instance' ? WHOLE : id);
   if (history === undefined) return false;
   history.dirtyAt = clock.now();
   return true;

@@ -23,6 +23,7 @@ import { createQueueMembers, type Member, type QueueMembers } from './queue-memb
 import { createQueueMemory, type QueueMemory } from './queue-memory.ts';
 import { createQueueReporter, type QueueReporter } from './queue-reporter.ts';
 import { stateOf } from './queue-state.ts';
+import { createWebhookBook, type WebhookBook } from './webhook-book.ts';
 
 /** States and figures are looked over this often, and a new configuration is noticed. */
 const ROUND_MS: DurationMs = SECOND_MS;
@@ -63,6 +64,8 @@ export type QueueWatch = {
   paces(): ReadonlyMap<string, PaceState>;
   /** Somebody says that a project changed: it is looked at next. False when no pool looks at it. */
   markDirty(project: number | string): boolean;
+  /** The doors for webhooks report here. */
+  webhooks: WebhookBook;
 };
 
 export type QueueWatchDeps = {
@@ -85,6 +88,7 @@ type Context = QueueWatchDeps & {
   figures: QueueFigures;
   memory: QueueMemory;
   reporter: QueueReporter;
+  webhooks: WebhookBook;
 };
 
 function looksOf({ members }: Context, now: EpochMs): JudgedLook[] {
@@ -167,7 +171,7 @@ function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
     refused: looked?.refused ?? new Map(),
     coming: [],
     forecast: [],
-    webhook: null,
+    webhook: context.webhooks.describe(member.settings.webhook?.listen ?? null, now),
   };
 }
 
@@ -226,7 +230,9 @@ export function createQueueWatch(deps: QueueWatchDeps, stop: AbortSignal): Queue
   const figures = createQueueFigures({ config, runner, clock, changed: deps.nudge });
   const members = createQueueMembers({ ...deps, refreshed: wake, looked }, stop);
   const memory = createQueueMemory(deps.store);
-  const context: Context = { ...deps, members, figures, memory, reporter: createQueueReporter(deps.journal) };
+  const reporter = createQueueReporter(deps.journal);
+  const webhooks = createWebhookBook();
+  const context: Context = { ...deps, members, figures, memory, reporter, webhooks };
   members.sync(config.get());
   const { leases } = deps;
   const ended = leases && createEndedJobs({ ...deps, leases, members: () => members.all() });
@@ -248,6 +254,7 @@ export function createQueueWatch(deps: QueueWatchDeps, stop: AbortSignal): Queue
     view: (now) => view(context, now),
     states: (now) => members.all().map((member) => stateOf(member, figures, now)),
     status: (now) => members.all().map((member) => statusOf(context, member, now)),
+    webhooks,
     paces: () => new Map([...members.gates()].map(([host, gate]) => [host, gate.state()])),
     markDirty(project) {
       const isOurs = members

@@ -39,6 +39,9 @@ export function queueSettings(over: Partial<QueueSettings> = {}): QueueSettings 
     tags: null,
     runUntagged: null,
     protectedOnly: null,
+    lookahead: false,
+    forecast: false,
+    webhook: null,
     ...over,
   };
 }

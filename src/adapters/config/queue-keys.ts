@@ -78,6 +78,13 @@ export const queueKeys = {
   tags: list('tags'),
   run_untagged: flag(),
   protected_only: flag(),
+  lookahead: flag(),
+  forecast: flag(),
+  webhook_listen: matching(
+    /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):\d{1,5}$/,
+    'an address and port such as ":9260"',
+  ),
+  webhook_secret: secret(),
 };
 
 export type QueueKey = keyof typeof queueKeys;
@@ -89,6 +96,8 @@ export const queueDefaults = {
   share: 1,
   min_age: 0,
   assume_protected: false,
+  lookahead: false,
+  forecast: false,
 } as const;
 
 /** The token of all pools. */

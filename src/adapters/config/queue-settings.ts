@@ -153,6 +153,31 @@ function runnerIdOf({ section }: QueueScope): number | null {
   return typeof id === 'number' && Number.isSafeInteger(id) && id > 0 ? id : null;
 }
 
+/** GitLab makes signing tokens of 32 bytes; what is shorter than this is guessed. */
+const LEAST_HOOK_SECRET = 12;
+
+async function readWebhook(scope: QueueScope, values: Values): Promise<QueueSettings['webhook']> {
+  const { webhook_listen: listen, webhook_secret: picked } = values;
+  const { findings } = scope.reading;
+  if (listen === null) return null;
+  if (picked === null) {
+    const said = 'needs webhook_secret: the secret or signing token that GitLab shows for the webhook';
+    findings.error('value', said, listen.entry.spot, scope.pool);
+    return null;
+  }
+  const { value, entry } = picked;
+  if (!value.startsWith('file:') && value.length >= LEAST_HIDDEN) findings.hide([value]);
+  const secret = await readSecret(scope.reading, value, entry.spot, scope.pool);
+  if (secret === null) return null;
+  if (secret.length >= LEAST_HOOK_SECRET && !secret.startsWith('ssm:'))
+    return { listen: listen.value, secret: new Secret(secret) };
+  const said = secret.startsWith('ssm:')
+    ? 'is read from the file, from the environment or from "file:/path", not from SSM'
+    : `must have at least ${LEAST_HOOK_SECRET} characters`;
+  findings.error('value', said, entry.spot, scope.pool);
+  return null;
+}
+
 function noteAll(scope: QueueScope, values: Values, settings: QueueSettings): void {
   const shownToken = { value: 'hidden', ssm: 'in SSM' }[settings.token?.kind ?? 'value'];
   const shown: Record<QueueKey, ConfigValue['value']> = {
@@ -169,6 +194,10 @@ function noteAll(scope: QueueScope, values: Values, settings: QueueSettings): vo
     tags: settings.tags,
     run_untagged: settings.runUntagged,
     protected_only: settings.protectedOnly,
+    lookahead: settings.lookahead,
+    forecast: settings.forecast,
+    webhook_listen: settings.webhook?.listen ?? null,
+    webhook_secret: settings.webhook === null ? null : 'hidden',
   };
   for (const key of Object.keys(queueKeys) as QueueKey[]) note(scope, key, shown[key], values[key]);
 }
@@ -199,6 +228,9 @@ export async function readQueueSettings(scope: QueueScope): Promise<QueueSetting
     tags: valueOr(values.tags, null),
     runUntagged: valueOr(values.run_untagged, null),
     protectedOnly: valueOr(values.protected_only, null),
+    lookahead: valueOr(values.lookahead, queueDefaults.lookahead),
+    forecast: valueOr(values.forecast, queueDefaults.forecast),
+    webhook: await readWebhook(scope, values),
   };
   noteAll(scope, values, settings);
   warnAboutPlainHttp(scope, settings, values.url?.entry.spot ?? scope.section.spot('url'));

@@ -196,11 +196,16 @@ describe('the plan', () => {
   test('puts a project that was said to change before all others', () => {
     const projects = [
       project(1, { triedAt: BEGUN - MINUTE_MS, pendingAt: BEGUN - MINUTE_MS }),
-      project(2, { triedAt: BEGUN - SECOND_MS, dirtyAt: BEGUN }),
+      project(2, { triedAt: BEGUN - 2 * SECOND_MS, dirtyAt: BEGUN }),
       project(3),
     ];
     const { due } = nextLooks(projects, periodsFor(projects, 100), { now: BEGUN, most: 9 });
     expect(due).toEqual([2, 1, 3]);
+  });
+
+  test('looks at most every 1.2 s at a project that is said to change again and again', () => {
+    const one = project(1, { triedAt: BEGUN, dirtyAt: BEGUN + 100, pendingAt: BEGUN });
+    expect(dueAt(one, periodsFor([one], 100), BEGUN + 200)).toBe(BEGUN + 1_200);
   });
 
   test('asks a project whose looks fail more and more seldom, up to every 10 min', () => {

@@ -54,6 +54,9 @@ describe('the queue of a pool', () => {
       tags: null,
       runUntagged: null,
       protectedOnly: null,
+      lookahead: false,
+      forecast: false,
+      webhook: null,
     });
   });
 
@@ -114,6 +117,39 @@ protected_only = true`;
     expect(secretOf(found)).toBe('glpat-fromenvironment');
     const own = await settings('', { ...env, HOSTLER_POOL_BUILD__QUEUE_TOKEN: 'glpat-forthispool' });
     expect(secretOf(own)).toBe('glpat-forthispool');
+  });
+
+  test('takes webhooks where it is told an address and a secret, also one in a file or in the environment', async () => {
+    const { webhook } = await settings('webhook_listen = ":9260"\nwebhook_secret = "a-secret-of-the-hook"');
+    expect(webhook?.listen).toBe(':9260');
+    expect(webhook?.secret.reveal()).toBe('a-secret-of-the-hook');
+    const path = folder.write('hook-secret', 'whsec_MDEyMzQ1Njc4OWFiY2RlZg==\n');
+    const named = await settings(`webhook_listen = "[::1]:1"\nwebhook_secret = "file:${path}"`);
+    expect(named.webhook?.secret.reveal()).toBe('whsec_MDEyMzQ1Njc4OWFiY2RlZg==');
+    const env = {
+      HOSTLER_POOL_BUILD__QUEUE_WEBHOOK_LISTEN: ':9261',
+      HOSTLER_POOL_BUILD__QUEUE_WEBHOOK_SECRET: 'from-the-environment',
+    };
+    expect((await settings('', env)).webhook?.secret.reveal()).toBe('from-the-environment');
+  });
+
+  test('hides the secret of webhooks wherever it is shown', async () => {
+    const read_ = await read('webhook_listen = ":9260"\nwebhook_secret = "a-secret-of-the-hook"');
+    expect(JSON.stringify(read_)).not.toContain('a-secret-of-the-hook');
+    const short = await errorsOf('webhook_listen = ":9260"\nwebhook_secret = "shortsecret"');
+    expect(short).toEqual(['must have at least 12 characters']);
+  });
+
+  test('refuses to take webhooks without a secret', async () => {
+    expect(await errorsOf('webhook_listen = ":9260"')).toEqual([
+      'needs webhook_secret: the secret or signing token that GitLab shows for the webhook',
+    ]);
+    expect(await errorsOf('webhook_listen = ":9260"\nwebhook_secret = "ssm:/hostler/hook"')).toEqual([
+      'is read from the file, from the environment or from "file:/path", not from SSM',
+    ]);
+    expect(await errorsOf('webhook_listen = "9260"\nwebhook_secret = "a-secret-of-the-hook"')).toHaveLength(
+      1,
+    );
   });
 
   test('names the nearest key for a slip', async () => {

@@ -64,7 +64,7 @@ async function run(line: string, queues: readonly unknown[]) {
     },
   };
   try {
-    const code = await runProgram(line.split(' '), io as unknown as Parameters<typeof runProgram>[1]);
+    const code = await runProgram(line.split(' '), io);
     return { code, out, err, asked: daemon.asked };
   } finally {
     await daemon.close();
