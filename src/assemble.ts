@@ -1,12 +1,12 @@
 // Ports in, running parts out: the loop, the lease service, the mailbox, the host watch. Used by the daemon and by
 // anything that runs hostler on other ports. Must not make an adapter or read a file.
-
 import { dockerUrl, machineFiles } from './contract/machine-files.ts';
 import type { Config } from './domain/config.ts';
 import type { Machine } from './domain/machine.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
+import type { Connections } from './ports/connections.ts';
 import type { Docker, DockerHost, DockerTls } from './ports/docker.ts';
 import type { Hosts } from './ports/host.ts';
 import type { Keys } from './ports/keys.ts';
@@ -19,7 +19,7 @@ import type { RunnerStore } from './ports/runner-store.ts';
 import type { Store } from './ports/store.ts';
 import { type Background, createBackground } from './reconcile/background.ts';
 import type { Loop } from './reconcile/loop.ts';
-import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
+import { createReconciler, type Reconciler, type SpotPorts } from './reconcile/reconciler.ts';
 import { type SourceState, seesAll, sourcesOf } from './reconcile/sources.ts';
 import { takeUp } from './reconcile/take-up.ts';
 import { createAbandonedLeases } from './service/abandoned-leases.ts';
@@ -27,6 +27,8 @@ import { cleanUp } from './service/cleanup.ts';
 import { type CurrentConfig, createCurrentConfig } from './service/current-config.ts';
 import { createForeignMachines } from './service/foreign-machines.ts';
 import { createGhostFolders } from './service/ghost-folders.ts';
+import { createHostAccess } from './service/host-access.ts';
+import { createHousekeeping } from './service/housekeeping.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createLostHosts, type LostHosts } from './service/lost-hosts.ts';
@@ -46,10 +48,8 @@ import { createQueueWatch, type QueueWatch } from './service/watch-queue.ts';
 
 /** The first tick waits for the first look at EC2, but not for ever: creates must not wait for a broken listing. */
 const FIRST_LOOK_MS: DurationMs = 10 * SECOND_MS;
-/** Docker's port for TLS, for machines whose pool left the configuration. */
-const DOCKER_PORT = 2376;
 
-export type Ports = {
+export type Ports = SpotPorts & {
   store: Store;
   cloud: Cloud;
   hosts: Hosts;
@@ -63,6 +63,8 @@ export type Ports = {
   metrics: Metrics;
   /** Absent: no job queue is looked at. */
   queue?: QueuePorts;
+  /** Absent: connections to lost hosts are left alone. */
+  connections?: Connections;
 };
 
 export type Parts = {
@@ -120,11 +122,6 @@ function createContext(input: AssembleInput): Context {
   const config = createCurrentConfig(input.config, clock.now());
   const background = createBackground(log);
   const late = {} as Context['late'];
-  const tlsOf = ({ id }: Machine): DockerTls | null => {
-    const tls = store.machineTls(id);
-    // A new authority serves new machines only: each is known by the one that it was made with.
-    return tls === null ? null : { ca: tls.ca ?? input.authority, cert: tls.cert, key: tls.key };
-  };
   const journal = createJournal({ store, log, metrics, clock });
   const nudge = () => late.loop.nudge();
   const { queue: ports, ...common } = input.ports;
@@ -145,14 +142,7 @@ function createContext(input: AssembleInput): Context {
       leases: () => late.leases,
       track: background.track,
     }),
-    tlsOf,
-    hostOf(machine) {
-      const tls = tlsOf(machine);
-      if (tls === null || machine.address === null) return null;
-      const port = config.pool(machine.pool)?.host.dockerPort ?? DOCKER_PORT;
-      const own = tls.ca === input.authority ? input.ownClient?.current() : undefined;
-      return { address: machine.address, port, tls: { ...tls, ...own } };
-    },
+    ...createHostAccess({ store, config, authority: input.authority, ownClient: input.ownClient }),
   };
 }
 
@@ -261,7 +251,11 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const watch = createHostWatch(shared);
   const sweep = createSweep(shared);
   const queue = context.queue ?? { run: async () => undefined };
-  return { mailbox, all: [mailbox, watch, abandoned, ghosts, stuck, sweep, core.renewals, late.loop, queue] };
+  const { watchers } = createHousekeeping({ ...shared, ...core });
+  return {
+    mailbox,
+    all: [mailbox, watch, abandoned, ghosts, stuck, sweep, ...core.watches, late.loop, queue, ...watchers],
+  };
 }
 
 /** Builds all parts of one daemon; nothing runs before `run`. */
