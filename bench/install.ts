@@ -8,15 +8,13 @@ import type { RunnerPolicy } from '../src/demo/policy.ts';
 import { programs } from '../src/demo/site.ts';
 
 /** A runner on demand whose machines never end by themselves: retirements must not mix with what is measured. */
-const policy: RunnerPolicy = {
+const policy: Omit<RunnerPolicy, 'limit' | 'concurrent'> = {
   idleCount: 0,
   idleCountMin: 0,
   idleScaleFactor: 0,
   idleTimeMs: 3_600_000,
   maxBuilds: 1_000,
-  limit: 200,
   maxGrowthRate: 0,
-  concurrent: 200,
 };
 
 export type Bench = Installation & {
@@ -26,16 +24,17 @@ export type Bench = Installation & {
   ready(count: number): Promise<void>;
 };
 
-/** Runs `work` in a fresh installation with `idle` machines kept ready. */
+/** Runs `work` in a fresh installation with `idle` machines kept ready and room for `limit`, 200 unless said otherwise. */
 export async function withInstallation<T>(
-  options: { idle: number; bootS: number },
+  options: { idle: number; bootS: number; limit?: number },
   work: (bench: Bench) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController();
   const ended = (): void => stop.abort(new Error('interrupted'));
   process.once('SIGINT', ended).once('SIGTERM', ended);
+  const { limit = 200 } = options;
   const at = await startInstallation(
-    { policy, way: 'on-demand', ...options },
+    { policy: { ...policy, limit, concurrent: limit }, way: 'on-demand', ...options },
     { env: process.env, signal: stop.signal },
   );
   try {

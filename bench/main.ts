@@ -2,31 +2,38 @@
 // All load stays on loopback. Exit code 1 when a budget is missed.
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/domain/error.ts';
+import { burst } from './burst.ts';
+import { burstDoors } from './burst-doors.ts';
 import { coldCreates } from './cold-creates.ts';
 import { doorCalls } from './door-calls.ts';
 import { leases } from './leases.ts';
 import { planner } from './planner.ts';
-import type { Row } from './row.ts';
+import { provisioning } from './provisioning.ts';
+import { isUnmeasured, type Row } from './row.ts';
 import { tenThousand } from './ten-thousand.ts';
+import { week } from './week.ts';
 
 const groups: Readonly<Record<string, () => readonly Row[] | Promise<readonly Row[]>>> = {
+  burst,
+  doors: burstDoors,
+  provisioning,
   planner,
   door: doorCalls,
   cold: coldCreates,
   socket: leases,
   crowd: tenThousand,
+  week,
 };
+
+function verdict(row: Row): string {
+  if (row.ok) return 'ok';
+  return isUnmeasured(row) ? 'NOT MEASURED' : 'OVER';
+}
 
 function table(rows: readonly Row[]): string {
   const lines = [
     ['BENCHMARK', 'FIGURE', 'UNIT', 'BUDGET', ''],
-    ...rows.map(({ name, figure, unit, budget, ok }) => [
-      name,
-      String(figure),
-      unit,
-      budget,
-      ok ? 'ok' : 'MISSED',
-    ]),
+    ...rows.map((row) => [row.name, String(row.figure ?? '-'), row.unit, row.budget, verdict(row)]),
   ];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
@@ -60,4 +67,4 @@ for (const [name, measure] of Object.entries(groups)) {
   }
 }
 console.log(values.json === true ? JSON.stringify(rows, null, 2) : table(rows));
-process.exit(!failed && rows.every(({ ok }) => ok) ? 0 : 1);
+process.exit(!failed && rows.every((row) => row.ok || isUnmeasured(row)) ? 0 : 1);

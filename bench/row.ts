@@ -4,14 +4,16 @@
 
 export type Row = {
   name: string;
-  figure: number;
+  /** null: it never came to an end, or this machine cannot measure it; `ok` is false then. */
+  figure: number | null;
   unit: string;
   /** With its sense: `<= 5`, `>= 1000`, or `-` for a figure that only informs. */
   budget: string;
   ok: boolean;
 };
 
-const rounded = (figure: number): number => Number(figure.toPrecision(3));
+const rounded = (figure: number): number | null =>
+  Number.isFinite(figure) ? Number(figure.toPrecision(3)) : null;
 
 /** A row that must not exceed its budget. */
 export function atMost(name: string, figure: number, unit: string, budget: number): Row {
@@ -26,6 +28,16 @@ export function atLeast(name: string, figure: number, unit: string, budget: numb
 /** A figure without a budget. */
 export function informs(name: string, figure: number, unit: string): Row {
   return { name, figure: rounded(figure), unit, budget: '-', ok: true };
+}
+
+/** A figure that this machine cannot give; `name` ends with why. */
+export function unmeasured(name: string, why: string, unit: string, budget: string): Row {
+  return { name: `${name}: not measured, ${why}`, figure: null, unit, budget, ok: false };
+}
+
+/** Whether the row says that it could not be measured here: neither ok nor over. */
+export function isUnmeasured({ name }: Row): boolean {
+  return name.includes(': not measured, ');
 }
 
 /** The sample below which `share` of the others lie; NaN without samples. */
