@@ -55,13 +55,16 @@ export function createExplainer(deps: { metrics: Metrics; journal: Journal }): E
   function gauges(observation: Observation, sizes: readonly PoolSize[]): void {
     const leases = new Map(observation.leases.map((lease) => [lease.name, lease]));
     const byPool = Map.groupBy(observation.machines, (machine) => machine.pool);
+    const waiting = Map.groupBy(
+      observation.leases.filter(({ state }) => state === 'waiting'),
+      ({ pool }) => pool,
+    );
+    const views = new Map(observation.pools.map((view) => [view.spec.id, view]));
     for (const size of sizes) {
-      const view = observation.pools.find((pool) => pool.spec.id === size.pool);
+      const view = views.get(size.pool);
       if (view === undefined) continue;
       const machines = byPool.get(size.pool) ?? [];
-      const waits = observation.leases.filter(
-        (lease) => lease.pool === size.pool && lease.state === 'waiting',
-      );
+      const waits = waiting.get(size.pool) ?? [];
       metrics.pool({
         size,
         limit: view.spec.limit,

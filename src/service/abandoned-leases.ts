@@ -3,6 +3,7 @@
 // labelled container for ten minutes (design §4).
 // Trap: a host that cannot be asked keeps its lease; missing data never frees a host. Only when nobody can hold the lease
 // any more and nobody could speak to the host for an hour is there nothing left to protect.
+import type { PoolSpec } from '../domain/config.ts';
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
@@ -45,17 +46,15 @@ export function abandonment(
 ): string | null {
   if (names !== null && !names.has(lease.name)) return 'its folder is gone';
   const pool = config.pool(lease.pool);
-  const served = config
-    .get()
-    .pools.some((each) => each.namePrefixes.some((prefix) => lease.name.startsWith(prefix)));
+  const isNamedBy = (each: PoolSpec) => each.namePrefixes.some((prefix) => lease.name.startsWith(prefix));
+  if (pool !== null && (pool.namePrefixes.length === 0 || isNamedBy(pool))) return null;
   // A section that only changed its name goes on to call for its machines.
-  if (pool === null) return served ? null : `its section left the configuration (pool ${lease.pool})`;
-  const fits =
-    pool.namePrefixes.length === 0 || pool.namePrefixes.some((prefix) => lease.name.startsWith(prefix));
+  if (config.get().pools.some(isNamedBy)) return null;
+  if (pool === null) return `its section left the configuration (pool ${lease.pool})`;
   // A name that fitted no section from the first was served by its options; only one that fitted once can stop to fit.
-  return fits || served || !lease.name.startsWith('runner-')
-    ? null
-    : 'its name fits no section any more (token or MachineName changed)';
+  return lease.name.startsWith('runner-')
+    ? 'its name fits no section any more (token or MachineName changed)'
+    : null;
 }
 
 export type AbandonedLeases = {
@@ -91,10 +90,8 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
     return !containers.some((container) => container.running);
   }
 
-  async function lookAt(lease: Lease, names: ReadonlySet<string> | null): Promise<void> {
-    const why = abandonment(lease, names, config);
-    if (why === null) silentSince.delete(lease.name);
-    if (why === null || !(await runsNothing(lease))) {
+  async function lookAt(lease: Lease, why: string): Promise<void> {
+    if (!(await runsNothing(lease))) {
       since.delete(lease.name);
       return;
     }
@@ -131,7 +128,14 @@ export function createAbandonedLeases(deps: Deps): AbandonedLeases {
         (found) => new Set(found),
         () => null,
       );
-      for (const lease of group) await lookAt(lease, names);
+      for (const lease of group) {
+        const why = abandonment(lease, names, config);
+        if (why !== null) await lookAt(lease, why);
+        else {
+          since.delete(lease.name);
+          silentSince.delete(lease.name);
+        }
+      }
     }
     for (const path of store.stores()) await runnerStore.tidy(path, isStale).catch(() => undefined);
   }

@@ -56,6 +56,9 @@ export function renewEvery(deadManMs: DurationMs): DurationMs {
   return Math.min(deadManMs / 4, RENEW_EVERY_MS);
 }
 
+/** A machine to be visited now. */
+type Due = { machine: Machine; deadManMs: DurationMs; nextAt: DurationMs };
+
 const standing: ReadonlySet<string> = new Set(['ready', 'leased', 'draining']);
 
 /** Takes a machine out of use: it is retired when nobody holds it, else it ends with its lease. */
@@ -138,19 +141,17 @@ export function createRenewals(deps: RenewDeps): Renewals {
   }
 
   /** Machines whose time has come, the longest overdue first. Forgets those that no longer stand. */
-  function dueMachines(): { machine: Machine; deadManMs: DurationMs; nextAt: DurationMs }[] {
+  function dueMachines(): Due[] {
     const now = clock.monotonic();
-    const stands = store.machines().filter((machine) => standing.has(machine.phase));
-    const ids = new Set(stands.map(({ id }) => id));
-    for (const id of rounds.keys()) if (!ids.has(id)) rounds.delete(id);
-    return stands
-      .flatMap((machine) => {
-        const deadManMs = deadManOf(machine);
-        if (deadManMs === null || underWay.has(machine.id)) return [];
-        const { nextAt } = roundOf(machine, renewEvery(deadManMs));
-        return nextAt <= now ? [{ machine, deadManMs, nextAt }] : [];
-      })
-      .toSorted((a, b) => a.nextAt - b.nextAt);
+    const due: Due[] = [];
+    for (const id of rounds.keys()) if (!standing.has(store.machine(id)?.phase ?? '')) rounds.delete(id);
+    for (const machine of store.machines()) {
+      const deadManMs = standing.has(machine.phase) ? deadManOf(machine) : null;
+      if (deadManMs === null || underWay.has(machine.id)) continue;
+      const { nextAt } = roundOf(machine, renewEvery(deadManMs));
+      if (nextAt <= now) due.push({ machine, deadManMs, nextAt });
+    }
+    return due.toSorted((a, b) => a.nextAt - b.nextAt);
   }
 
   return {

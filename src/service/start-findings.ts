@@ -44,8 +44,11 @@ export function tellFindings(
 export function noteAuthorities(store: Store, manager: string, authority: string): void {
   const before = store.fact(MANAGER);
   if (before !== null && before !== manager) return;
-  for (const { id } of store.machines()) {
-    const tls = store.machineTls(id);
-    if (tls !== null && (tls.ca ?? null) === null) store.putMachineTls(id, { ...tls, ca: authority });
-  }
+  // Together: thousands of single writes would hold up the start for seconds.
+  store.transaction(() => {
+    for (const { id } of store.machines()) {
+      const tls = store.machineTls(id);
+      if (tls !== null && (tls.ca ?? null) === null) store.putMachineTls(id, { ...tls, ca: authority });
+    }
+  }, 'crash');
 }

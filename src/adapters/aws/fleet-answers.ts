@@ -38,10 +38,13 @@ export type FleetAnswers = {
 
 type AnyPage = Pages[ReaderName];
 
-/** One body for the worker. */
-/** MiB of the parser's heap: a page of 1,000 instances takes some 40; without a bound V8 lets it grow to hundreds. */
-const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
+/**
+ * MiB of the parser's heap: the largest body as text and its instances take some 40; without a bound V8 lets it grow to
+ * hundreds.
+ */
+const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 };
 
+/** One body for the worker. */
 export type WorkerTask = { id: number; reader: ReaderName; body: Uint8Array };
 
 /** The reply of the worker to one body. */
@@ -119,7 +122,7 @@ function takeBody(stack: RawStack, signal: AbortSignal): () => Buffer | null {
 
 /** Reads a body to its end. The abort signal of the SDK does not reach this far, so it is looked at here. */
 async function collect(body: unknown, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   const stream = body as AsyncIterable<Uint8Array> & { destroy(error?: Error): void };
   const stop = (): void =>
@@ -130,7 +133,7 @@ async function collect(body: unknown, signal: AbortSignal): Promise<Buffer> {
     for await (const chunk of stream) {
       size += chunk.byteLength;
       if (size > MAX_BODY_BYTES) throw new Error(`the answer is larger than ${MAX_BODY_BYTES} bytes`);
-      chunks.push(Buffer.from(chunk));
+      chunks.push(chunk);
     }
   } finally {
     signal.removeEventListener('abort', stop);
@@ -181,7 +184,9 @@ function createParser(log: Log, workerFromBytes: number) {
       const page = new Promise<AnyPage>((resolve, reject) => waiting.set(id, { resolve, reject }));
       // Keeps the process while an answer is due, and only then.
       worker.ref();
-      worker.postMessage({ id, reader, body } satisfies WorkerTask, []);
+      // Handed over, not copied: a large buffer never shares its memory with others.
+      const isWhole = body.byteLength === body.buffer.byteLength && body.buffer instanceof ArrayBuffer;
+      worker.postMessage({ id, reader, body } satisfies WorkerTask, isWhole ? [body.buffer] : []);
       return await page;
     },
     close: (): void => {

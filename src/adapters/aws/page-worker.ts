@@ -10,7 +10,10 @@ parentPort?.on('message', (task: WorkerTask) => {
 
 function answer({ id, reader, body }: WorkerTask): WorkerReply {
   try {
-    return { id, page: readers[reader](Buffer.from(body).toString('utf8')) };
+    return {
+      id,
+      page: readers[reader](Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')),
+    };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };
   }

@@ -1,6 +1,7 @@
 // A small reader for the XML that EC2 answers with: elements and text, no attributes, no DTD. It exists because the
 // SDK's own parsing of a page of 1,000 instances holds the thread for a fifth of a second; this takes some 30 ms,
 // and runs in a worker without the SDK. Not a general XML reader.
+// A list is handed over item by item, so that a page of thousands never stands in memory as a tree.
 // Trap: anything but one whole well-formed document throws, so that a cut answer never reads as a short one.
 
 /** One element. `text` is its own character data, only meaningful when it has no children. */
@@ -11,10 +12,19 @@ const MAX_DEPTH = 64;
 
 const named: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
-/** Reads a document and returns its root. Throws a plain Error that says what is wrong and at which character. */
-export function parseXml(source: string): XmlElement {
+/** Takes over an element of that place (`Root/list/item`) as soon as it is whole; it is then dropped from the tree. */
+export type TakeOver = { place: string; take(element: XmlElement): void };
+
+type Reading = { source: string; open: XmlElement[]; over: TakeOver | undefined };
+
+/**
+ * Reads a document and returns its root. Throws a plain Error that says what is wrong and at which character, also after
+ * elements were taken over.
+ */
+export function parseXml(source: string, over?: TakeOver): XmlElement {
   const top: XmlElement = { name: '', text: '', children: [] };
   const open: XmlElement[] = [top];
+  const reading: Reading = { source, open, over };
   let at = 0;
   while (at < source.length) {
     const next = source.indexOf('<', at);
@@ -23,7 +33,7 @@ export function parseXml(source: string): XmlElement {
     if (current === top && text.trim() !== '' && text !== '\uFEFF') throw broken('text outside the root', at);
     if (text !== '') current.text += decode(text);
     if (next === -1) break;
-    at = readMarkup(source, next, open);
+    at = readMarkup(reading, next);
   }
   if (open.length !== 1) throw broken(`<${open.at(-1)?.name ?? ''}> is not closed`, source.length);
   const [root, second] = top.children;
@@ -46,7 +56,8 @@ const SLASH = 0x2f;
 const QUESTION = 0x3f;
 
 /** Reads one `<…>` that begins at `from`, updates the open elements, and returns where to go on. */
-function readMarkup(source: string, from: number, open: XmlElement[]): number {
+function readMarkup(reading: Reading, from: number): number {
+  const { source, open } = reading;
   const current = open.at(-1);
   if (current === undefined) throw broken('no open element', from);
   const mark = source.charCodeAt(from + 1);
@@ -56,6 +67,7 @@ function readMarkup(source: string, from: number, open: XmlElement[]): number {
   if (mark === SLASH) {
     if (source.slice(from + 2, end - 1).trim() !== current.name || open.length === 1)
       throw broken('a closing tag without its opening tag', from);
+    handOver(reading);
     open.pop();
     return end;
   }
@@ -69,6 +81,21 @@ function readMarkup(source: string, from: number, open: XmlElement[]): number {
   if (!closed) open.push(element);
   if (open.length > MAX_DEPTH) throw broken('too deep', from);
   return end;
+}
+
+/** Called with the element whose end was just read on top. */
+function handOver({ open, over }: Reading): void {
+  if (over === undefined || open.length !== over.place.split('/').length + 1) return;
+  const parent = open.at(-2);
+  const element = open.at(-1);
+  if (parent === undefined || element === undefined) return;
+  const place = open
+    .slice(1)
+    .map(({ name }) => name)
+    .join('/');
+  if (place !== over.place) return;
+  over.take(element);
+  parent.children.pop();
 }
 
 /** Comments and CDATA; document types have no place in an answer of EC2. */

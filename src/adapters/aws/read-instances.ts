@@ -22,16 +22,20 @@ const states: Readonly<Record<string, InstanceState>> = {
 
 /** Reads a DescribeInstances or RunInstances answer. Throws a plain Error when it is not whole or not that answer. */
 export function readInstancePage(xml: string): InstancePage {
-  const root = parseXml(xml);
+  const instances: Instance[] = [];
+  const root = parseXml(xml, {
+    place: 'DescribeInstancesResponse/reservationSet/item',
+    take: (reservation) => instances.push(...readSet(reservation, 'a reservation')),
+  });
   if (root.name === 'RunInstancesResponse') return { instances: readSet(root, root.name), nextToken: null };
   if (root.name !== 'DescribeInstancesResponse')
     throw new Error(`<${root.name.slice(0, 60)}> is not an instance list`);
   const reservations = childOf(root, 'reservationSet');
   if (reservations === undefined) throw new Error('the answer has no reservationSet');
-  return {
-    instances: reservations.children.flatMap((reservation) => readSet(reservation, 'a reservation')),
-    nextToken: textOf(root, 'nextToken'),
-  };
+  // What is not an item cannot be told from a list that changed its form.
+  if (reservations.children.length > 0)
+    instances.push(...reservations.children.flatMap((each) => readSet(each, 'a reservation')));
+  return { instances, nextToken: textOf(root, 'nextToken') };
 }
 
 function readSet(owner: XmlElement, where: string): Instance[] {

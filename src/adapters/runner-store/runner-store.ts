@@ -73,6 +73,25 @@ async function isMarked(folder: string): Promise<boolean> {
   );
 }
 
+/**
+ * Which folders of a store are ours, asked once for each: with thousands of machines a look at every mark, twice a minute,
+ * is what a manager would be busy with. A folder that another docker-machine made is asked for again, as it may be ours next
+ * time; one of ours keeps its mark until it is renamed or removed, and then its name is not listed.
+ */
+function createMarks() {
+  const marked = new Map<string, ReadonlySet<string>>();
+  return {
+    async among(store: string, names: readonly string[]): Promise<string[]> {
+      const known = marked.get(store);
+      const found: string[] = [];
+      for (const name of names)
+        if (known?.has(name) === true || (await isMarked(folderOf(store, name)))) found.push(name);
+      marked.set(store, new Set(found));
+      return found;
+    },
+  };
+}
+
 const folderOf = (store: string, name: string) => join(store, MACHINES, name);
 const releasedIn = (store: string) => join(store, MACHINES, MAILBOX, RELEASED);
 
@@ -139,12 +158,15 @@ async function halfMadeIn(store: string): Promise<{ name: string; at: number }[]
 /** The store of one or several MACHINE_STORAGE_PATH folders. */
 export function createRunnerStore(deps: Deps): RunnerStore {
   const calls = createCallsReader(deps.clock);
+  const ours = createMarks();
   return {
     async names(store) {
       const found = await readdir(join(store, MACHINES), { withFileTypes: true });
       const folders = found.filter((entry) => entry.isDirectory() && NAME_PATTERN.test(entry.name));
-      const ours = await Promise.all(folders.map(({ name }) => isMarked(folderOf(store, name))));
-      return folders.flatMap(({ name }, index) => (ours[index] === true ? [name] : []));
+      return ours.among(
+        store,
+        folders.map(({ name }) => name),
+      );
     },
 
     async stands(store, name) {

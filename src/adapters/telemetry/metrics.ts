@@ -107,9 +107,20 @@ function setPool(series: Series, labels: PoolLabels, gauges: PoolGauges): void {
     gauges.size.period === null ? 0 : gauges.size.period + 1,
   );
   series.nextChange.set(labels.of(series.nextChange, { pool }), (gauges.size.nextChangeAt ?? 0) / 1_000);
-  const current = new Set(gauges.size.reasons.map((reason) => reason.code));
+}
+
+/** One gauge a reason and pool: thousands in a large installation, so only what changed since `before` is set. */
+function setReasons(
+  series: Series,
+  labels: PoolLabels,
+  { size }: PoolGauges,
+  before: ReadonlySet<ReasonCode> | undefined,
+): ReadonlySet<ReasonCode> {
+  const current = new Set(size.reasons.map((reason) => reason.code));
   for (const reason of Object.keys(reasonTexts) as ReasonCode[])
-    series.reasons.set(labels.of(series.reasons, { pool, reason }), current.has(reason) ? 1 : 0);
+    if (before?.has(reason) !== current.has(reason))
+      series.reasons.set(labels.of(series.reasons, { pool: size.pool, reason }), current.has(reason) ? 1 : 0);
+  return current;
 }
 
 const queueSources: readonly QueueSourceName[] = ['rest', 'graphql', 'instance', 'metrics'];
@@ -143,18 +154,19 @@ type PoolMetrics = Pick<
 
 function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
   const labels = createPoolLabels();
-  const preset = new Set<string>();
+  /** The reasons that each pool shows now. */
+  const shown = new Map<string, ReadonlySet<ReasonCode>>();
   return {
     pool: (gauges) => {
       const { pool } = gauges.size;
-      if (!preset.has(pool)) presetPool(series, labels, pool);
-      preset.add(pool);
+      if (!shown.has(pool)) presetPool(series, labels, pool);
+      shown.set(pool, setReasons(series, labels, gauges, shown.get(pool)));
       setPool(series, labels, gauges);
       compat?.pool(gauges);
     },
     dropPool: (pool) => {
       labels.drop(pool);
-      preset.delete(pool);
+      shown.delete(pool);
       compat?.dropPool(pool);
     },
     jobWaited: (pool, ms) => {
