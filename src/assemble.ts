@@ -28,7 +28,7 @@ import { type CurrentConfig, createCurrentConfig } from './service/current-confi
 import { createForeignMachines } from './service/foreign-machines.ts';
 import { createGhostFolders } from './service/ghost-folders.ts';
 import { createHostAccess } from './service/host-access.ts';
-import { createHousekeeping } from './service/housekeeping.ts';
+import { createHousekeeping, type Housekeeping } from './service/housekeeping.ts';
 import { createJournal, type Journal } from './service/journal.ts';
 import { createLeases, type Leases } from './service/leases.ts';
 import { createLostHosts, type LostHosts } from './service/lost-hosts.ts';
@@ -146,7 +146,9 @@ function createContext(input: AssembleInput): Context {
   };
 }
 
-function buildReconciler(context: Context): Reconciler {
+type Core = Reconciler & { housekeeping: Housekeeping };
+
+function buildReconciler(context: Context): Core {
   const { ports, config, journal, line, manager, stop, hostOf, paths, late } = context;
   const { track } = context.background;
   const grantReady = (pool: string) => late.leases.grantReady(pool);
@@ -159,7 +161,7 @@ function buildReconciler(context: Context): Reconciler {
   const deps = { ...ports, config, journal, ...acts, ...queueView };
   const reconciler = createReconciler(deps);
   late.loop = reconciler.loop;
-  return reconciler;
+  return { ...reconciler, housekeeping: createHousekeeping({ ...deps, ...reconciler }) };
 }
 
 function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler): Leases {
@@ -202,12 +204,7 @@ function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler
   return late.leases;
 }
 
-function buildUseCases(
-  context: Context,
-  core: Reconciler,
-  leases: Leases,
-  reload: Parts['reload'],
-): UseCases {
+function buildUseCases(context: Context, core: Core, leases: Leases, reload: Parts['reload']): UseCases {
   const { ports, config, journal, line, manager, stop } = context;
   const { store, clock, cloud } = ports;
   const { nudge, observer, explainer, actor } = core;
@@ -227,6 +224,7 @@ function buildUseCases(
     retireNow: (ids, code) => actor.retireNow(ids, code),
     loseHost,
     process: context.process,
+    leaks: () => core.housekeeping.leaks(),
     reload: () => reload('asked for'),
     cleanup: (allManagers) => cleanUp(cleanupDeps, observer.sites(), allManagers),
     isStopping: () => stop.aborted,
@@ -235,7 +233,7 @@ function buildUseCases(
 }
 
 /** What runs beside the loop, each until its signal aborts. The mailbox is named: it is read once before the first tick. */
-function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
+function buildWatchers(context: Context, core: Core, useCases: UseCases) {
   const { ports, config, journal, hostOf, paths, late } = context;
   const { nudge, observer } = core;
   const shared = { ...ports, config, journal, hostOf, leases: late.leases, nudge };
@@ -251,10 +249,10 @@ function buildWatchers(context: Context, core: Reconciler, useCases: UseCases) {
   const watch = createHostWatch(shared);
   const sweep = createSweep(shared);
   const queue = context.queue ?? { run: async () => undefined };
-  const { watchers } = createHousekeeping({ ...shared, ...core });
+  const kept = core.housekeeping.watchers;
   return {
     mailbox,
-    all: [mailbox, watch, abandoned, ghosts, stuck, sweep, ...core.watches, late.loop, queue, ...watchers],
+    all: [mailbox, watch, abandoned, ghosts, stuck, sweep, late.loop, queue, ...core.watches, ...kept],
   };
 }
 

@@ -205,9 +205,31 @@ export type QueueJobReply = {
 /** POST /v1/cleanup. */
 export type CleanupReply = {
   terminated: readonly string[];
+  /** `instance` is the id of whatever was kept. */
   kept: readonly { instance: string; why: string }[];
+  /** Volumes, spot requests and launch templates that were removed. */
+  removed: readonly string[];
+  /** Instances and other things that the last listing still shows. */
   left: number;
 };
+
+/** One thing of this owner in EC2 that no machine's record stands for, or whose end does not come. */
+export type LeakReply = {
+  kind: 'instance' | 'volume' | 'spot-request' | 'launch-template';
+  id: string;
+  site: string;
+  pool: string | null;
+  /** ISO 8601. */
+  created: string;
+  /** EC2's own word for its state, or a template's name. */
+  detail: string;
+  /** `ending`: hostler takes care of it. `stuck`: it tries and fails. `in-use`: no leak. `other-manager`: never touched. */
+  state: 'ending' | 'stuck' | 'in-use' | 'other-manager';
+  why: string;
+};
+
+/** GET /v1/leaks. */
+export type LeaksReply = { owner: string; leaks: readonly LeakReply[] };
 
 /** POST /v1/machines/ID/retire, /v1/pools/ID/{pause,resume,drain}, /v1/reload, DELETE /v1/leases/NAME. */
 export type DoneReply = { done: true; message: string };

@@ -11,6 +11,7 @@ import {
   type ConfigReply,
   type DoneReply,
   type EventReply,
+  type LeaksReply,
   type LeaseReply,
   type MachineDetailReply,
   type MachineReply,
@@ -56,6 +57,8 @@ export type Client = {
   queue(jobs?: number): Promise<readonly QueueReply[]>;
   events(query?: EventQuery): Promise<readonly EventReply[]>;
   config(): Promise<ConfigReply>;
+  /** Asks EC2 afresh. */
+  leaks(): Promise<LeaksReply>;
   pause(pool: string): Promise<DoneReply>;
   resume(pool: string): Promise<DoneReply>;
   drain(pool: string): Promise<DoneReply>;
@@ -205,6 +208,7 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
     queue: (jobs) => list(`/v1/queue${jobs === undefined ? '' : `?jobs=${jobs}`}`, 'queues'),
     events: (query = {}) => list(`/v1/events${queryText(query)}`, 'events'),
     config: () => read('/v1/config'),
+    leaks: () => read('/v1/leaks'),
     pause: (pool) => post(`/v1/pools/${of(pool)}/pause`),
     resume: (pool) => post(`/v1/pools/${of(pool)}/resume`),
     drain: (pool) => post(`/v1/pools/${of(pool)}/drain`),

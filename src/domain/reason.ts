@@ -58,6 +58,8 @@ export const reasonTexts = {
   'job-lost': 'its host was lost while the job ran',
   'request-cancelled': 'a spot request without use was cancelled',
   'breaker-reset': 'a person opened what was closed after failed launches',
+  'leftover-removed': 'something of this manager in EC2 had outlived its use and was removed',
+  'leftover-failed': 'something of this manager in EC2 cannot be removed; it is tried again',
   'connections-reset':
     'its host is gone or silent: open connections to it were closed, so that its job fails at once',
   'reset-failed': 'open connections to lost hosts cannot be closed on this machine',

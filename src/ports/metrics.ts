@@ -61,6 +61,9 @@ export interface Metrics {
   configLoaded(ok: boolean, at: EpochMs): void;
   /** Whether the store takes writes. */
   stateWritable(ok: boolean): void;
+  /** Things of this manager in EC2 without use, and those whose removal failed. */
+  leftovers(kind: string, count: number): void;
+  leftoversStuck(count: number): void;
   /** Connections of this machine to lost hosts that were closed. */
   connectionsReset(pool: string, count: number): void;
   /** Whether connections can be closed here at all. */

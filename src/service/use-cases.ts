@@ -3,6 +3,7 @@ import type {
   CleanupReply,
   ConfigReply,
   EventReply,
+  LeaksReply,
   LeaseReply,
   LeaseRequest,
   MachineDetailReply,
@@ -58,6 +59,7 @@ export type UseCases = {
   }): readonly EventReply[];
   config(): ConfigReply;
   status(): StatusReply;
+  leaks(): Promise<LeaksReply>;
   reload(): Promise<string>;
   cleanup(allManagers: boolean): Promise<CleanupReply>;
 };
@@ -86,6 +88,7 @@ export type UseCaseDeps = {
     | 'owner'
     | 'state_error'
   >;
+  leaks(): Promise<LeaksReply>;
   reload(): Promise<string>;
   cleanup(allManagers: boolean): Promise<CleanupReply>;
   isStopping(): boolean;
@@ -206,6 +209,7 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
       return `${name} is given back`;
     },
     switchPool: (what, pool) => switchPools(deps, what, pool),
+    leaks: () => deps.leaks(),
     reload: () => deps.reload(),
     cleanup: (allManagers) => deps.cleanup(allManagers),
   };

@@ -246,6 +246,12 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
     stateWritable: (ok) => {
       series.stateWritable.set(ok ? 1 : 0);
     },
+    leftovers: (kind, count) => {
+      series.leftovers.set({ kind }, count);
+    },
+    leftoversStuck: (count) => {
+      series.leftoversStuck.set(count);
+    },
     canReset: (ok) => {
       series.canReset.set(ok ? 1 : 0);
     },

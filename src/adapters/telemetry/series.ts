@@ -182,6 +182,12 @@ function daemonSeries({ gauge, counter, histogram }: Makers) {
       [],
     ),
     stateWritable: gauge('hostler_state_writable_state', '1 while the state folder takes writes', []),
+    leftovers: gauge('hostler_leftovers_found_items', 'Things of this manager in EC2 without use', ['kind']),
+    leftoversStuck: gauge(
+      'hostler_leftovers_stuck_items',
+      'Things without use that could not be removed',
+      [],
+    ),
     resets: counter('hostler_connections_reset_total', 'Open connections to lost hosts that were closed', [
       'pool',
     ]),

@@ -13,9 +13,11 @@ export function drawCleanup(reply: CleanupReply): string[] {
     reply.terminated.length === 0
       ? 'nothing to terminate'
       : `terminated ${reply.terminated.length}: ${reply.terminated.join(' ')}`;
+  const removed =
+    reply.removed.length === 0 ? [] : [`removed ${reply.removed.length}: ${reply.removed.join(' ')}`];
   const kept = reply.kept.map(({ instance, why }) => `kept ${instance}: ${why}`);
   const next = 'all pools are drained now; hostler resume POOL opens one again';
-  return [ended, ...kept, `left: ${reply.left}`, next].map((line) => plain(line));
+  return [ended, ...removed, ...kept, `left: ${reply.left}`, next].map((line) => plain(line));
 }
 
 /** Registers `cleanup`. */
@@ -34,7 +36,7 @@ export function register(program: Command, io: CliIo): void {
         if (reply.left > 0)
           throw new HostlerError(
             'cloud-refused',
-            `${reply.left} instances of owner ${owner} are left; run cleanup again`,
+            `${reply.left} things of owner ${owner} are left in EC2; run cleanup again`,
           );
       }),
     );

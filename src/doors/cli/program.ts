@@ -22,6 +22,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   pause: () => import('./pause.ts'),
   resume: () => import('./resume.ts'),
   drain: () => import('./drain.ts'),
+  leaks: () => import('./leaks.ts'),
   retire: () => import('./retire.ts'),
   reload: () => import('./reload.ts'),
   cleanup: () => import('./cleanup.ts'),

@@ -187,6 +187,7 @@ function readRoutes(app: FastifyInstance, useCases: UseCases): void {
     });
     return reply.send({ events });
   });
+  app.get('/v1/leaks', async (_request, reply) => reply.send(await useCases.leaks()));
   app.get('/v1/config', (_request, reply) => reply.send(useCases.config()));
 }
 

@@ -62,8 +62,17 @@ describe('a pool with a choice', () => {
     expect(world.ec2Calls()['RunInstances']).toBeUndefined();
   });
 
-  test('ends like any other', async () => {
-    expect(await world.hostler('cleanup', '--yes')).toMatchObject({ code: 0 });
+  test('needs its launch template, which is no leak', async () => {
+    const { leaks } = JSON.parse((await world.hostler('leaks', '--json')).stdout) as { leaks: object[] };
+    expect(leaks).toMatchObject([{ kind: 'launch-template', state: 'in-use' }]);
+    expect((await world.hostler('leaks')).stdout).toContain('fleets of a pool are launched with it');
+  });
+
+  test('ends like any other, its template with it', async () => {
+    const ended = await world.hostler('cleanup', '--yes', '--json');
+    expect(ended).toMatchObject({ code: 0 });
+    expect(JSON.parse(ended.stdout)).toMatchObject({ removed: [expect.stringMatching(/^lt-/)], left: 0 });
     await world.until('no instance', () => world.alive().length === 0);
+    expect((await world.hostler('leaks')).stdout).toContain('no leaks: everything of owner');
   });
 });
