@@ -11,10 +11,13 @@ import type { FolderMark, RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
 import type { Journal } from './journal.ts';
 
-/** As long as a lease may be held by nobody; instances without a record are taken back well before. */
-export const GHOST_AFTER_MS: DurationMs = 10 * MINUTE_MS;
 /** The folders are looked through this often. */
-const LOOK_EVERY_MS: DurationMs = 30 * SECOND_MS;
+export const LOOK_EVERY_MS: DurationMs = 30 * SECOND_MS;
+/**
+ * Looks at which EC2 could be seen: ten minutes, as long as a lease may be held by nobody. Instances without a record are
+ * taken back well before. A list that fails in between only makes it later.
+ */
+export const LOOKS = (10 * MINUTE_MS) / LOOK_EVERY_MS;
 /** One look at a host's containers. */
 const HOST_LIMIT_MS: DurationMs = 5 * SECOND_MS;
 
@@ -40,7 +43,7 @@ export type GhostFolders = {
 /** The watch over folders without a lease. */
 export function createGhostFolders(deps: Deps): GhostFolders {
   const { store, runnerStore, docker, clock, journal } = deps;
-  const since = new Map<string, DurationMs>();
+  const looks = new Map<string, number>();
   const told = new Set<string>();
 
   function hostNamedBy(mark: FolderMark): Machine | null {
@@ -65,18 +68,18 @@ export function createGhostFolders(deps: Deps): GhostFolders {
   }
 
   function forget(key: string): void {
-    since.delete(key);
+    looks.delete(key);
     told.delete(key);
   }
 
   async function lookAt(path: string, name: string): Promise<void> {
     const key = `${path} ${name}`;
     const mark = await runnerStore.mark(path, name);
-    if (mark === null || !deps.seesAll() || (await mayRun(mark))) return forget(key);
-    const now = clock.monotonic();
-    const first = since.get(key) ?? now;
-    since.set(key, first);
-    if (now - first < GHOST_AFTER_MS || store.lease(name) !== null) return;
+    if (mark === null || (await mayRun(mark))) return forget(key);
+    if (!deps.seesAll()) return;
+    const count = (looks.get(key) ?? 0) + 1;
+    looks.set(key, count);
+    if (count < LOOKS || store.lease(name) !== null) return;
     if (told.has(key)) {
       forget(key);
       await runnerStore.remove(path, name);
@@ -102,7 +105,7 @@ export function createGhostFolders(deps: Deps): GhostFolders {
         await lookAt(path, name).catch(() => undefined);
       }
     }
-    for (const key of since.keys()) if (!seen.has(key)) forget(key);
+    for (const key of looks.keys()) if (!seen.has(key)) forget(key);
   }
 
   return {

@@ -7,9 +7,8 @@ import { createRunnerStore } from '../../../src/adapters/runner-store/runner-sto
 import { openDatabase } from '../../../src/adapters/sqlite/database.ts';
 import { createStore } from '../../../src/adapters/sqlite/store.ts';
 import { createLog } from '../../../src/adapters/telemetry/log.ts';
-import { MINUTE_MS } from '../../../src/domain/units.ts';
 import type { Docker, JobContainer } from '../../../src/ports/docker.ts';
-import { createGhostFolders, GHOST_AFTER_MS } from '../../../src/service/ghost-folders.ts';
+import { createGhostFolders, LOOKS } from '../../../src/service/ghost-folders.ts';
 import { lease as aLease, machine as aMachine, NOON } from '../../support/builders.ts';
 import { createHandClock } from '../../support/hand-clock.ts';
 
@@ -50,25 +49,26 @@ function aWatch() {
     paths: () => [folder],
     seesAll: () => world.seesAll,
   });
-  const pass = async (ms: number) => {
-    await clock.advance(ms);
-    await watch.look();
+  const look = async (count: number) => {
+    for (let left = count; left > 0; left -= 1) await watch.look();
   };
-  return { clock, store, world, watch, said, pass };
+  return { store, world, said, look };
 }
 
 const job: JobContainer = { id: 'c', running: true, jobId: '7', jobUrl: null };
 
 describe('a folder without a lease', () => {
-  test('whose machine is gone says so after ten minutes and goes at the next look', async () => {
+  test('whose machine is gone says so after ten minutes in which EC2 could be seen, and goes at the next look', async () => {
     const it = aWatch();
-    await it.watch.look();
-    await it.pass(GHOST_AFTER_MS - 1);
+    await it.look(LOOKS - 1);
+    it.world.seesAll = false;
+    await it.look(5);
     expect(existsSync(at('hostler-health'))).toBe(false);
-    await it.pass(1);
+    it.world.seesAll = true;
+    await it.look(1);
     expect(readFileSync(at('hostler-health'), 'utf8')).toMatch(/^gone /);
     expect(it.said).toEqual(['lease-abandoned']);
-    await it.pass(MINUTE_MS);
+    await it.look(1);
     expect(existsSync(at())).toBe(false);
   });
 
@@ -77,9 +77,7 @@ describe('a folder without a lease', () => {
       const it = aWatch();
       it.store.putMachine(aMachine({ id: 'm-1', ...over }));
       it.world.containers = over.lease === undefined ? [] : [job];
-      await it.watch.look();
-      await it.pass(GHOST_AFTER_MS);
-      await it.pass(MINUTE_MS);
+      await it.look(LOOKS + 1);
       expect(existsSync(at())).toBe(false);
     }
   });
@@ -94,8 +92,7 @@ describe('a folder without a lease', () => {
       { containers: [], seesAll: false },
     ]) {
       Object.assign(it.world, now);
-      await it.pass(2 * GHOST_AFTER_MS);
-      await it.pass(2 * GHOST_AFTER_MS);
+      await it.look(2 * LOOKS);
     }
     expect(existsSync(at('hostler-health'))).toBe(false);
     expect(it.said).toEqual([]);
@@ -103,11 +100,11 @@ describe('a folder without a lease', () => {
 
   test('that is known again in between begins anew', async () => {
     const it = aWatch();
-    await it.watch.look();
+    await it.look(LOOKS - 1);
     it.store.putLease(aLease({ name: NAME, machine: 'm-1', state: 'held', store: folder }));
-    await it.pass(GHOST_AFTER_MS);
+    await it.look(1);
     it.store.deleteLease(NAME);
-    await it.pass(GHOST_AFTER_MS);
+    await it.look(LOOKS - 1);
     expect(existsSync(at('hostler-health'))).toBe(false);
   });
 });
