@@ -116,16 +116,6 @@ describe('a start', () => {
     expect(lastWords(answer)).toContain(join(file, 'state'));
   });
 
-  test('with a database that is none says which, and leaves it as it is', async () => {
-    const state = join(world.folder, 'broken-state');
-    mkdirSync(state);
-    writeFileSync(join(state, 'state.db'), 'this is no database '.repeat(100));
-    const answer = await startAnother({ HOSTLER_STATE_DIR: state });
-    expect(answer.code).toBe(74);
-    expect(lastWords(answer)).toContain('state.db');
-    expect(readFileSync(join(state, 'state.db'), 'utf8')).toMatch(/^this is no database/);
-  });
-
   test('without a configuration that can be read says where it looked, and line and column of what is wrong', async () => {
     const missing = join(world.folder, 'missing.toml');
     const absent = await startAnother({}, missing);
