@@ -10,6 +10,7 @@ const PAUSE_AFTER_429_MS = 10_000;
 const MAX_PAGE_CHARS = 20_000_000;
 const CALL_LIMIT_MS = 60_000;
 
+/** @param {string} message @returns {never} */
 function fail(message) {
   process.stderr.write(`export-jobs: ${message}\n`);
   process.exit(64);
@@ -17,9 +18,9 @@ function fail(message) {
 
 const usage =
   'usage: GITLAB_TOKEN=… export-jobs.mjs https://gitlab.example.com GROUP/PROJECT [--since YYYY-MM-DD]';
-const [server, project, ...rest] = process.argv.slice(2);
-const token = process.env.GITLAB_TOKEN ?? '';
-if (!server || !project) fail(usage);
+const [server = '', project = '', ...rest] = process.argv.slice(2);
+const token = process.env['GITLAB_TOKEN'] ?? '';
+if (server === '' || project === '') fail(usage);
 if (token === '') fail('GITLAB_TOKEN is not set; a token with the scope read_api');
 const since = rest[0] === '--since' ? Date.parse(`${rest[1]}T00:00:00Z`) : Date.now() - 30 * 86_400_000;
 if (Number.isNaN(since) || (rest.length > 0 && rest.length !== 2)) fail(usage);
@@ -30,7 +31,10 @@ const base = new URL(
 );
 base.search = 'per_page=100&pagination=keyset&order_by=id&sort=desc&include_retried=true';
 
-/** The next page's address, only on the same server: a token goes nowhere else. */
+/**
+ * The next page's address, only on the same server: a token goes nowhere else.
+ * @param {string | null} link
+ */
 function nextOf(link) {
   const found = /<([^>]+)>;\s*rel="next"/.exec(link ?? '')?.[1];
   if (found === undefined) return null;
@@ -38,6 +42,10 @@ function nextOf(link) {
   return next.origin === base.origin ? next : fail('the next page is on another server');
 }
 
+/**
+ * @param {URL} address
+ * @returns {Promise<{ jobs: any, next: URL | null }>}
+ */
 async function page(address) {
   for (let tries = 0; tries < 30; tries += 1) {
     const answer = await fetch(address, {
@@ -60,6 +68,7 @@ async function page(address) {
   return fail(`${address.origin} does not answer`);
 }
 
+/** @param {Record<string, any>} job */
 function rowOf({ created_at, started_at, queued_duration, duration, tag_list }) {
   const started = Date.parse(started_at ?? '');
   if (Number.isNaN(started) || typeof duration !== 'number' || duration < 0) return null;
@@ -72,8 +81,10 @@ function rowOf({ created_at, started_at, queued_duration, duration, tag_list }) 
 }
 
 process.stdout.write('queued_at,duration,tags\n');
+/** @type {URL | null} */
 let address = base;
 for (let count = 0; address !== null && count < MAX_PAGES; count += 1) {
+  /** @type {{ jobs: any, next: URL | null }} */
   const { jobs, next } = await page(address).catch((error) => fail(error.cause?.message ?? error.message));
   if (!Array.isArray(jobs)) fail('the answer is no list of jobs');
   const rows = jobs.filter(({ created_at }) => Date.parse(created_at) >= since).map(rowOf);
