@@ -99,6 +99,24 @@ export type PoolReply = {
   }[];
 };
 
+/** GET /v1/breakers → `{ breakers }`: what launches that failed have closed, and what waits for a probe. */
+export type BreakerReply = {
+  /** As `hostler breaker reset` takes it. */
+  key: string;
+  /** `closed` until `next_try`; `half-open`: one machine is asked for first; `marked`: others are taken before it. */
+  state: 'closed' | 'half-open' | 'marked';
+  scope: string;
+  kind: string;
+  code: string;
+  message: string;
+  failures: number;
+  since: string;
+  /** While no job waits; jobs that wait cut long closures short. */
+  next_try: string;
+  /** Pools whose launches it reaches. */
+  pools: readonly string[];
+};
+
 /** GET /v1/plan. */
 export type PlanReply = {
   at: string | null;

@@ -7,6 +7,7 @@ import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import {
   API_HEADER,
   API_VERSION,
+  type BreakerReply,
   type CleanupReply,
   type ConfigReply,
   type DoneReply,
@@ -53,6 +54,9 @@ export type Client = {
   leases(): Promise<readonly LeaseReply[]>;
   pools(): Promise<readonly PoolReply[]>;
   plan(): Promise<PlanReply>;
+  breakers(): Promise<readonly BreakerReply[]>;
+  /** Opens what is closed under this key. */
+  resetBreaker(key: string): Promise<DoneReply>;
   /** `jobs`: how many of each pool are named (200). */
   queue(jobs?: number): Promise<readonly QueueReply[]>;
   events(query?: EventQuery): Promise<readonly EventReply[]>;
@@ -205,6 +209,8 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
     leases: () => list('/v1/leases', 'leases'),
     pools: () => list('/v1/pools', 'pools'),
     plan: () => read('/v1/plan'),
+    breakers: () => list('/v1/breakers', 'breakers'),
+    resetBreaker: (key) => post('/v1/breakers/reset', { key }),
     queue: (jobs) => list(`/v1/queue${jobs === undefined ? '' : `?jobs=${jobs}`}`, 'queues'),
     events: (query = {}) => list(`/v1/events${queryText(query)}`, 'events'),
     config: () => read('/v1/config'),

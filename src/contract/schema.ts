@@ -34,5 +34,7 @@ export const queueQuerySchema = z.strictObject({
 
 export const endLeaseQuerySchema = z.strictObject({ by: z.enum(['person', 'runner']).default('runner') });
 export const retireSchema = z.strictObject({ force: z.boolean().default(false) });
+/** A key names a site, a scope and a place: some 200 characters at most. */
+export const breakerSchema = z.strictObject({ key: z.string().min(1).max(500) });
 export const cleanupSchema = z.strictObject({ allManagers: z.boolean().default(false) });
 export const nothingSchema = z.strictObject({});

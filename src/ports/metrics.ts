@@ -55,7 +55,8 @@ export interface Metrics {
   tick(ms: DurationMs, at: EpochMs): void;
   tickFailed(): void;
   sourceAge(source: string, site: string, ms: DurationMs): void;
-  rests(open: readonly { scope: string; kind: string }[]): void;
+  /** Breakers by scope and kind; `until` in ms: when a closed one is tried again. */
+  rests(open: readonly { scope: string; kind: string; state?: string; until?: EpochMs }[]): void;
   orphans(count: number): void;
   terminating(stuck: number): void;
   configLoaded(ok: boolean, at: EpochMs): void;

@@ -8,6 +8,7 @@ import type { Observation } from '../domain/observation.ts';
 import type { Plan, PoolSize } from '../domain/plan.ts';
 import { describeReason } from '../domain/reason.ts';
 import { type DurationMs, MINUTE_MS } from '../domain/units.ts';
+import { stateOf } from '../planner/rest.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Journal } from '../service/journal.ts';
 
@@ -87,9 +88,11 @@ export function createExplainer(deps: { metrics: Metrics; journal: Journal }): E
       if (source.kind !== 'failed') metrics.sourceAge('instances', site, observation.now - source.at);
     }
     metrics.rests(
-      observation.rests
-        .filter((rest) => rest.until > observation.now)
-        .map((rest) => ({ scope: rest.outcome.scope, kind: rest.outcome.kind })),
+      observation.rests.flatMap((rest) => {
+        const { scope, kind } = rest.outcome;
+        const state = stateOf(rest, observation.now);
+        return state === 'over' ? [] : [{ scope, kind, state, until: rest.until }];
+      }),
     );
     const ending = observation.machines.filter((machine) => machine.phase === 'terminating');
     metrics.terminating(ending.filter((machine) => observation.now - machine.since > STUCK_AFTER_MS).length);

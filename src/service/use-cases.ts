@@ -1,5 +1,6 @@
 // What the socket offers, as one object of plain functions: the HTTP door translates to it and holds no policy.
 import type {
+  BreakerReply,
   CleanupReply,
   ConfigReply,
   EventReply,
@@ -20,6 +21,7 @@ import { describeReason, type ReasonCode } from '../domain/reason.ts';
 import { describeAction } from '../planner/plan-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
+import { breakerReplies, resetBreaker } from './breakers.ts';
 import type { CurrentConfig } from './current-config.ts';
 import type { LeaseConnection } from './door-connections.ts';
 import type { Journal } from './journal.ts';
@@ -48,6 +50,8 @@ export type UseCases = {
   pools(): readonly PoolReply[];
   switchPool(what: Switch, pool: string): string;
   plan(): PlanReply;
+  breakers(): readonly BreakerReply[];
+  resetBreaker(key: string): string;
   /** The job queues, with at most that many jobs of each. */
   queue(jobs: number): readonly QueueReply[];
   events(query: {
@@ -210,6 +214,8 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
     },
     switchPool: (what, pool) => switchPools(deps, what, pool),
     leaks: () => deps.leaks(),
+    breakers: () => breakerReplies(deps),
+    resetBreaker: (key) => resetBreaker(deps, key),
     reload: () => deps.reload(),
     cleanup: (allManagers) => deps.cleanup(allManagers),
   };

@@ -230,7 +230,18 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
     },
     rests: (open) => {
       series.rests.reset();
-      for (const { scope, kind } of open) series.rests.inc({ scope, kind });
+      series.breakers.reset();
+      series.nextTry.reset();
+      const next = new Map<string, number>();
+      for (const { scope, kind, state = 'closed', until } of open) {
+        series.breakers.inc({ scope, kind, state });
+        if (state !== 'closed') continue;
+        series.rests.inc({ scope, kind });
+        const key = `${scope} ${kind}`;
+        if (until === undefined || until >= (next.get(key) ?? Number.POSITIVE_INFINITY)) continue;
+        next.set(key, until);
+        series.nextTry.set({ scope, kind }, until / 1_000);
+      }
     },
     orphans: (count) => {
       series.orphans.set(count);

@@ -175,6 +175,16 @@ function daemonSeries({ gauge, counter, histogram }: Makers) {
       'Offerings, markets, pools and accounts that rest after failures',
       ['scope', 'kind'],
     ),
+    breakers: gauge(
+      'hostler_breakers_state_entries',
+      'Breakers by state: closed, half-open (one probe comes next), marked (others are taken first)',
+      ['scope', 'kind', 'state'],
+    ),
+    nextTry: gauge(
+      'hostler_breakers_next_try_timestamp_seconds',
+      'When the first of the closed ones is tried again; unix time',
+      ['scope', 'kind'],
+    ),
     orphans: gauge('hostler_orphans_seen_instances', 'Instances of this manager without a record', []),
     stuck: gauge(
       'hostler_terminations_stuck_machines',

@@ -19,6 +19,8 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   queue: () => import('./queue.ts'),
   explain: () => import('./explain.ts'),
   events: () => import('./events.ts'),
+  breakers: () => import('./breakers.ts'),
+  breaker: () => import('./breaker.ts'),
   pause: () => import('./pause.ts'),
   resume: () => import('./resume.ts'),
   drain: () => import('./drain.ts'),

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { ZodType } from 'zod';
 import { API_HEADER, API_VERSION, type ErrorReply, MAX_BODY_BYTES } from '../../contract/api.ts';
 import {
+  breakerSchema,
   cleanupSchema,
   endLeaseQuerySchema,
   eventQuerySchema,
@@ -169,6 +170,7 @@ function readRoutes(app: FastifyInstance, useCases: UseCases): void {
   );
   app.get('/v1/pools', (_request, reply) => reply.send({ pools: useCases.pools() }));
   app.get('/v1/plan', (_request, reply) => reply.send(useCases.plan()));
+  app.get('/v1/breakers', (_request, reply) => reply.send({ breakers: useCases.breakers() }));
   app.get('/v1/queue', (request, reply) => {
     const { jobs } = parse(queueQuerySchema, request.query, 'query');
     return reply.send({ queues: useCases.queue(jobs) });
@@ -201,6 +203,10 @@ function changeRoutes(app: FastifyInstance, useCases: UseCases): void {
   app.post<{ Params: { id: string } }>('/v1/machines/:id/retire', (request, reply) => {
     const { force } = parse(retireSchema, request.body ?? {});
     return reply.send({ done: true, message: useCases.retire(request.params.id, force) });
+  });
+  app.post('/v1/breakers/reset', (request, reply) => {
+    const { key } = parse(breakerSchema, request.body ?? {});
+    return reply.send({ done: true, message: useCases.resetBreaker(key) });
   });
   app.post('/v1/reload', async (request, reply) => {
     parse(nothingSchema, request.body ?? {});
