@@ -1,0 +1,44 @@
+// Machines by RequestSpotInstances: requests stay few and never outlive their use, late machines are taken, and what a
+// killed daemon left open is found again.
+import { afterEach, expect, test } from 'vitest';
+import { machineName } from '../../support/live-world.ts';
+import { type MovedWorld, startMovedWorld } from '../../support/moved-world.ts';
+
+const MINUTE = 60_000;
+const place = { type: 'm5.large', zone: 'eu-central-1a', market: 'spot' as const };
+const own =
+  '[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nlaunch = "spot-request"\ncreate_wait = "50m"\nidle_time = "50m"\n';
+
+let world: MovedWorld;
+afterEach(() => world.close());
+
+const open = () => world.emulator.world.spotRequests().filter(({ state }) => state === 'open').length;
+
+test('open requests are followed: few, cancelled after their time, and filled ones become machines', async () => {
+  const options = ['amazonec2-request-spot-instance=true', 'amazonec2-spot-price='];
+  world = await startMovedWorld({ own, options });
+  const { until, pass, client } = world;
+  world.emulator.world.capacity.set(place, 0);
+  const door = world.create(machineName());
+  await until('an open request', () => open() === 1);
+  for (let step = 0; step < 5; step++) await pass(MINUTE);
+  await until('its end', async () => {
+    await pass(10_000);
+    return (await client.breakers()).length > 0;
+  });
+  for (let step = 0; step < 10; step++) {
+    await pass(MINUTE);
+    expect(open()).toBeLessThanOrEqual(1);
+  }
+  world.emulator.world.capacity.set(place, null);
+  await until('the machine', async () => {
+    await pass(10_000);
+    return world.alive().length === 1;
+  });
+  await until('its record', async () => {
+    await pass(5_000);
+    return (await client.machines()).some(({ phase }) => phase === 'leased');
+  });
+  expect(await door).toMatchObject({ code: 0 });
+  expect(open()).toBe(0);
+});
