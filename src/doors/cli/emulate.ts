@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { HostlerError } from '../../domain/error.ts';
 import { isQuotaClass } from '../../domain/offering.ts';
 import type { DockerHosts } from '../../emulator/docker-hosts/start-docker-hosts.ts';
+import type { EmulatedGitlab } from '../../emulator/gitlab/start-gitlab.ts';
 import type { CapacityRule, Emulator, EmulatorOptions, QuotaRule } from '../../emulator/start-emulator.ts';
 import type { CliIo } from './io.ts';
 
@@ -24,6 +25,8 @@ type Flags = {
   fail: Fault[];
   requireAccessKey?: string;
   strict?: true;
+  gitlabPort?: number;
+  gitlabVersion: string;
 };
 
 const wholeNumber =
@@ -88,6 +91,24 @@ function readFault(text: string, before: Fault[]): Fault[] {
   return [...before, { code, rate: Number(rate), action: action === '' ? null : action }];
 }
 
+/** `17` or `17.3.1`: answers differ from 16 to 19. */
+function readVersion(text: string): string {
+  if (/^1[6-9](\.\d{1,3}){0,2}$/.test(text)) return text;
+  throw new InvalidArgumentError("GitLab's version is 16 to 19, like 17 or 17.3.1.");
+}
+
+/** The emulated GitLab, where one is asked for. */
+async function startGitlab(flags: Flags, io: CliIo): Promise<EmulatedGitlab | null> {
+  if (flags.gitlabPort === undefined) return null;
+  const gitlab = await import('../../emulator/gitlab/start-gitlab.ts');
+  return gitlab.startGitlab({
+    port: flags.gitlabPort,
+    version: flags.gitlabVersion,
+    seed: flags.seed,
+    onTrouble: (line) => io.err(`hostler emulate: ${line}\n`),
+  });
+}
+
 /** SSH port and seconds until a host is there, by its kind. A container boots by itself after that, for some 4 s. */
 const kinds = { 'in-process': { sshPort: 2222, boot: 5 }, docker: { sshPort: 22, boot: 1 } } as const;
 
@@ -135,7 +156,11 @@ function asked(): Promise<void> {
   });
 }
 
-const readyLine = (emulator: Emulator, flags: { boot: number; seed: number }): string =>
+const readyLine = (
+  emulator: Emulator,
+  gitlab: EmulatedGitlab | null,
+  flags: { boot: number; seed: number },
+): string =>
   `${JSON.stringify({
     endpoint: emulator.endpoint,
     port: emulator.port,
@@ -143,6 +168,7 @@ const readyLine = (emulator: Emulator, flags: { boot: number; seed: number }): s
     docker_port: emulator.dockerPort,
     boot_s: flags.boot,
     seed: flags.seed,
+    ...(gitlab === null ? {} : { gitlab: gitlab.url }),
   })}\n`;
 
 /** Registers `emulate`. */
@@ -182,6 +208,12 @@ export function register(program: Command, io: CliIo): void {
     .option('--quota <market=vcpu>', 'vCPU quota of spot or on-demand; repeatable', readQuota, [])
     .option('--fail <code:rate>', 'share of calls that fail with a code; repeatable', readFault, [])
     .option('--require-access-key <key>', 'let in this access key only')
+    .option(
+      '--gitlab-port <port>',
+      'serve an emulated GitLab with a job queue as well, 0 for a free port',
+      wholeNumber('a port', 65_535),
+    )
+    .option('--gitlab-version <version>', "GitLab's version, 16 to 19", readVersion, '19.4.1')
     .option('--strict', 'subnets, groups and images that nobody made do not exist')
     .option('--seed <n>', 'makes failures and ids repeat', wholeNumber('a seed', 4_294_967_295), 1)
     .action(async (flags: Flags) => {
@@ -208,8 +240,13 @@ export function register(program: Command, io: CliIo): void {
         await hosts?.addresses.close();
         throw error;
       });
-      io.out(readyLine(emulator, { boot, seed: flags.seed }));
+      const gitlab = await startGitlab(flags, io).catch(async (error: unknown) => {
+        await emulator.close();
+        throw error;
+      });
+      io.out(readyLine(emulator, gitlab, { boot, seed: flags.seed }));
       await asked();
+      await gitlab?.close();
       await emulator.close();
     });
 }
