@@ -40,8 +40,7 @@ export function createLeaseBook(deps: AdmitDeps): LeaseBook {
       const lease = store.lease(name);
       if (lease === null || lease.state !== 'waiting') return null;
       const { isOpen = () => false } = deps;
-      const proved = store.machines().filter(({ id, phase }) => phase === 'ready' && !isOpen(id));
-      const machine = bestOf(proved, lease.pool);
+      const machine = bestOf(store.machines(), lease.pool, ({ id }) => !isOpen(id));
       if (machine === null) return null;
       const leased = { ...moveMachine(machine, 'leased', now), lease: name };
       const next: Lease = { ...lease, state: 'granted', machine: machine.id, grantedAt: now };

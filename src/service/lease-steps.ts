@@ -35,11 +35,15 @@ export function isSameHold(one: Lease, other: Lease): boolean {
   );
 }
 
-/** Which ready machine: the one used last (warm caches), as the runner does; ties by id. */
-export function bestOf(machines: readonly Machine[], pool: string): Machine | null {
+/** Which ready machine: the one used last (warm caches), as the runner does; ties by id. `mayBe`: what else it must be. */
+export function bestOf(
+  machines: readonly Machine[],
+  pool: string,
+  mayBe: (machine: Machine) => boolean = () => true,
+): Machine | null {
   let best: Machine | null = null;
   for (const machine of machines) {
-    if (machine.pool !== pool || !isGrantable(machine)) continue;
+    if (machine.pool !== pool || !isGrantable(machine) || !mayBe(machine)) continue;
     const newer = best === null || (machine.idleSince ?? 0) > (best.idleSince ?? 0);
     if (newer || (machine.idleSince === best?.idleSince && machine.id < (best?.id ?? ''))) best = machine;
   }

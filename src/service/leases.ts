@@ -13,6 +13,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
 import { drainingError } from './admit-lease.ts';
+import { type Commits, createCommits } from './commit-leases.ts';
 import type { CurrentConfig } from './current-config.ts';
 import { createDoorConnections, type DoorConnections, type LeaseConnection } from './door-connections.ts';
 import type { Journal } from './journal.ts';
@@ -47,10 +48,8 @@ export type LeaseDeps = {
   waitReason(pool: string): string;
 };
 
-export type Leases = {
+export type Leases = Commits & {
   open(request: LeaseRequest, connection: LeaseConnection): Promise<void>;
-  /** Throws `lease-gone` when the lease was taken back meanwhile. */
-  commit(name: string): void;
   /** Ends a lease in any state. False when there is none. */
   end(name: string, code: ReasonCode): boolean;
   /** Ends the wait of a create with these words to its door. False when it does not wait. */
@@ -281,13 +280,7 @@ export function createLeases(deps: LeaseDeps): Leases {
     },
     folderSettled: async (name) => context.folderWork.get(name),
     grantReady: (pool) => grantReady(context, pool),
-    commit(name) {
-      const lease = context.book.commit(name);
-      const waitedMs = Math.max(0, clock.now() - lease.since);
-      metrics.jobWaited(lease.pool, waitedMs);
-      const { pool, machine } = lease;
-      journal({ code: 'granted', pool, machine, lease: name, detail: { waited_ms: waitedMs } });
-    },
+    ...createCommits({ store, clock, metrics, journal, book }),
     sweep() {
       for (const lease of store.leases()) {
         if (lease.state !== 'held') sweepOne(context, lease, clock.monotonic() - startedAt);

@@ -41,6 +41,8 @@ export type UseCases = {
   assertOpen(): void;
   openLease(request: LeaseRequest, connection: LeaseConnection): Promise<void>;
   commitLease(name: string): void;
+  /** Several at once, see Commits. */
+  commitLeases(names: readonly string[]): readonly (HostlerError | null)[];
   leases(): readonly LeaseReply[];
   lease(name: string): LeaseReply;
   endLease(name: string, byPerson: boolean): Promise<string>;
@@ -203,6 +205,7 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
     },
     openLease: (request, connection) => leases.open(request, connection),
     commitLease: (name) => leases.commit(name),
+    commitLeases: (names) => leases.commitAll(names),
     async endLease(name, byPerson) {
       const lease = store.lease(name);
       if (lease === null) throw new HostlerError('not-found', `no lease is named ${name}`);

@@ -20,6 +20,7 @@ import { errorCodes, HostlerError, messageOf } from '../../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { Log } from '../../ports/log.ts';
 import type { UseCases } from '../../service/use-cases.ts';
+import { createCommitQueue } from './commit-queue.ts';
 import { openLeaseStream } from './lease-stream.ts';
 
 /** Characters of a name in a path: twice the longest machine name; fastify's own 100 would cut names off. */
@@ -147,9 +148,10 @@ function leaseRoutes(app: FastifyInstance, useCases: UseCases): void {
     await useCases.openLease(wanted, connection);
     return reply;
   });
-  app.post<{ Params: { name: string } }>('/v1/leases/:name/commit', (request, reply) => {
+  const commit = createCommitQueue(useCases);
+  app.post<{ Params: { name: string } }>('/v1/leases/:name/commit', async (request, reply) => {
     parse(nothingSchema, request.body ?? {});
-    useCases.commitLease(request.params.name);
+    await commit(request.params.name);
     return reply.send({ done: true, message: `${request.params.name} is handed over` });
   });
   app.get('/v1/leases', (_request, reply) => reply.send({ leases: useCases.leases() }));

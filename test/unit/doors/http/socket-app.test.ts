@@ -29,6 +29,7 @@ function openBook(fail: Partial<Record<keyof UseCases, Error>> = {}) {
       return note('openLease', Promise.resolve())(request);
     },
     commitLease: note('commitLease', undefined),
+    commitLeases: note('commitLeases', [null]),
     leases: note('leases', []),
     lease: note('lease', {}),
     endLease: note('endLease', Promise.resolve('ended')),
@@ -79,7 +80,7 @@ describe('a request', () => {
       ['events', { after: 7, limit: 3, pool: 'ci', machine: 'm-1', lease: 'a' }],
       { events: [] },
     ],
-    ['POST /v1/leases/a/commit', undefined, ['commitLease', 'a'], done('a is handed over')],
+    ['POST /v1/leases/a/commit', undefined, ['commitLeases', ['a']], done('a is handed over')],
     ['DELETE /v1/leases/a', undefined, ['endLease', 'a', false], done('ended')],
     ['DELETE /v1/leases/a?by=person', undefined, ['endLease', 'a', true], done('ended')],
     ['POST /v1/machines/m-1/retire', undefined, ['retire', 'm-1', false], done('ends')],
