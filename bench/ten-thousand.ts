@@ -111,7 +111,7 @@ async function measure(site: Site, begin: (name: string, args: readonly string[]
   await until('the crowd', async () => (await listed()) > MACHINES, [cloud]);
   const probe = `${site.folder}/probe`;
   const env = { HOSTLER_PROBE: probe, NODE_OPTIONS: `--import=${here('probe.mjs')}` };
-  const daemon = begin('daemon', [programs.main, 'run', '--config', site.hostlerConfig], env);
+  const daemon = begin('daemon', ['run', '--config', site.hostlerConfig], env);
   await until('the daemon', async () => (await fetch(`http://${site.listenAddress}/readyz`)).ok, [daemon]);
   await sleep(WARM_UP_MS);
   const since = Date.now();
@@ -132,7 +132,9 @@ export async function tenThousand(): Promise<readonly Row[]> {
   try {
     const { ticks, samples } = await measure(site, (name, args, env = {}) => {
       const reads = name === 'cloud';
-      const child = startChild({ name, args, env: { ...site.env, ...env }, log: site.log(name), reads });
+      const own = { env: { ...site.env, ...env }, log: site.log(name), reads };
+      const program = name === 'daemon' ? programs.hostler : process.execPath;
+      const child = startChild({ name, program, args, ...own });
       guard.watch(child.pid);
       children.push(child);
       return child;

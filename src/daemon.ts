@@ -1,6 +1,7 @@
 // The daemon's life: start order, signals, stop in reverse order. Hosts with jobs are left alone on every way out.
 // Trap: a waiting create must survive a restart, so stopping closes connections without ending leases.
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { loadConfig } from './adapters/config/load.ts';
 import { watchConfig } from './adapters/config/watch.ts';
 import { createClock } from './adapters/system/clock.ts';
@@ -137,8 +138,15 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   }
 }
 
+/**
+ * Percent by which V8 lets its heap grow over what lives before it collects again. Its own choice, up to four times, took
+ * twice the memory at ten thousand machines; collections run beside the main thread for the most part.
+ */
+const HEAP_GROWS_PERCENT = 35;
+
 /** Runs the daemon until a signal ends it. Resolves with the exit code; throws HostlerError when it cannot start. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWS_PERCENT}`);
   const daemon = await startDaemon(options);
   const signalled = awaitSignal(() => daemon.reload('SIGHUP'));
   try {

@@ -47,16 +47,18 @@ function firstLineOf(child: ChildProcess, ended: Promise<string>, name: string):
   });
 }
 
-/** Starts `node args`. stderr goes to the log; stdout too unless `reads`, then its first line can be awaited. */
+/** Starts `node args`, or another program with them. stderr goes to the log; stdout too unless `reads`, then its first line can be awaited. */
 export function startChild(options: {
   name: string;
   args: readonly string[];
   env: Readonly<Record<string, string>>;
   log: string;
   reads?: boolean;
+  /** Path of an executable; default: this process's Node. */
+  program?: string;
 }): Child {
   const log = openSync(options.log, 'a', 0o600);
-  const child = spawn(process.execPath, options.args, {
+  const child = spawn(options.program ?? process.execPath, options.args, {
     env: options.env,
     detached: true,
     stdio: ['ignore', options.reads === true ? 'pipe' : log, log],

@@ -31,6 +31,8 @@ export type Site = {
 /** Files of this package that the demo starts. */
 export const programs = {
   main: fileURLToPath(new URL('../main.ts', import.meta.url)),
+  /** As operators start it, with its flags for Node. */
+  hostler: fileURLToPath(new URL('../../bin/hostler', import.meta.url)),
   dockerMachine: fileURLToPath(new URL('../../bin/docker-machine', import.meta.url)),
 };
 
