@@ -80,6 +80,8 @@ export type Launch = {
   at: EpochMs;
   /** Calls sent with this token so far. */
   sends: number;
+  /** Why there, in words for `explain`; absent in intents of earlier versions. */
+  why?: string;
   /** Spot requests that EC2 opened for it; absent: none, or not known yet. While they are open it stays `intended`. */
   requests?: readonly string[];
 };

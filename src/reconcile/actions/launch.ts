@@ -72,6 +72,7 @@ async function prepare(
     [TAG.launch]: action.token,
     [TAG.spec]: hash,
   };
+  const why = action.reason.detail?.['why'];
   const places = action.places ?? resolved.places.filter(({ market }) => market === action.offering.market);
   const extra = { userData, tags, places, at: deps.clock.now() };
   const request = buildRequest(spec.launch, resolved, extra);
@@ -86,6 +87,7 @@ async function prepare(
     state: 'intended',
     at: deps.clock.now(),
     sends: 0,
+    ...(typeof why === 'string' && { why }),
   };
   return { launch, hash };
 }

@@ -190,6 +190,7 @@ function tellLaunched(deps: ActDeps, launch: Launch, got: number): void {
       got,
       type: launch.request.offering.type,
       market: launch.request.offering.market,
+      why: launch.why ?? null,
     },
   });
 }

@@ -1,7 +1,8 @@
 // Machines by RequestSpotInstances: requests stay few and never outlive their use, late machines are taken, and what a
 // killed daemon left open is found again.
 import { afterEach, expect, test } from 'vitest';
-import { machineName } from '../../support/live-world.ts';
+import { openGate } from '../../support/ec2-gate.ts';
+import { type LiveWorld, machineName, startWorld } from '../../support/live-world.ts';
 import { type MovedWorld, startMovedWorld } from '../../support/moved-world.ts';
 
 const MINUTE = 60_000;
@@ -9,15 +10,16 @@ const place = { type: 'm5.large', zone: 'eu-central-1a', market: 'spot' as const
 const own =
   '[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "test-runner"\nlaunch = "spot-request"\ncreate_wait = "50m"\nidle_time = "50m"\n';
 
-let world: MovedWorld;
+let world: LiveWorld;
 afterEach(() => world.close());
 
+const options = ['amazonec2-request-spot-instance=true', 'amazonec2-spot-price='];
 const open = () => world.emulator.world.spotRequests().filter(({ state }) => state === 'open').length;
 
 test('open requests are followed: few, cancelled after their time, and filled ones become machines', async () => {
-  const options = ['amazonec2-request-spot-instance=true', 'amazonec2-spot-price='];
-  world = await startMovedWorld({ own, options });
-  const { until, pass, client } = world;
+  const moved: MovedWorld = await startMovedWorld({ own, options });
+  world = moved;
+  const { until, pass, client } = moved;
   world.emulator.world.capacity.set(place, 0);
   const door = world.create(machineName());
   await until('an open request', () => open() === 1);
@@ -41,4 +43,22 @@ test('open requests are followed: few, cancelled after their time, and filled on
   });
   expect(await door).toMatchObject({ code: 0 });
   expect(open()).toBe(0);
+});
+
+test('a daemon killed before the answer finds its request again, and takes the machine that comes late', async () => {
+  const gate = await openGate();
+  world = await startWorld({ own, options, gate });
+  world.emulator.world.capacity.set(place, 0);
+  const asked = gate.catchNext('RequestSpotInstances', 'keep-answer');
+  const door = world.create(machineName());
+  await asked;
+  await world.stop('SIGKILL');
+  expect(open()).toBe(1);
+  await world.start();
+  world.emulator.world.capacity.set(place, null);
+  const answer = await door;
+  expect(answer, answer.stdout + answer.stderr).toMatchObject({ code: 0 });
+  expect(world.emulator.world.spotRequests()).toHaveLength(1);
+  expect(open()).toBe(0);
+  expect(world.alive()).toHaveLength(1);
 });
