@@ -58,9 +58,32 @@ const cleanFailed = (error: string): Cleaned => ({
   left: [],
 });
 
+/** Looks at a host's disk and makes room on it. */
+function createRoom({ docker, clock, journal, diskOf }: CleanerDeps, stop: AbortSignal) {
+  /** Percent in use; null when nobody knows, which is no reason to give up a host that was cleaned. */
+  function look(machine: Machine): Promise<number | null> {
+    return diskOf(machine, clock.timeout(LOOK_LIMIT_MS, stop)).catch(() => null);
+  }
+
+  /** Makes room where the disk is above the watermark: first what nobody misses, then the caches. The use at the end. */
+  async function makeRoom(machine: Machine, host: DockerHost, before: number): Promise<number> {
+    let now = before;
+    for (const what of ['spare', 'caches'] as const) {
+      if (now < DISK_WATERMARK) break;
+      await docker.prune(host, what, clock.timeout(PRUNE_LIMIT_MS, stop));
+      now = (await look(machine)) ?? now;
+      const detail = { removed: what, percent_before: before, percent_after: now, watermark: DISK_WATERMARK };
+      journal({ code: 'disk-pruned', pool: machine.pool, machine: machine.id, detail });
+    }
+    return now;
+  }
+  return { look, makeRoom };
+}
+
 /** The cleaner of one daemon. */
 export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCleaner {
   const { store, docker, clock, log, journal } = deps;
+  const { look, makeRoom } = createRoom(deps, stop);
   const underWay = new Map<string, Promise<void>>();
 
   function maxBuildsReached(machine: Machine): boolean {
@@ -84,24 +107,6 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
     if (fault !== null) journal({ ...about, code: fault.code, detail: fault.detail });
     deps.grantReady(machine.pool);
     deps.nudge();
-  }
-
-  /** Percent in use; null when nobody knows, which is no reason to give up a host that was cleaned. */
-  function look(machine: Machine): Promise<number | null> {
-    return deps.diskOf(machine, clock.timeout(LOOK_LIMIT_MS, stop)).catch(() => null);
-  }
-
-  /** Makes room where the disk is above the watermark: first what nobody misses, then the caches. The use at the end. */
-  async function makeRoom(machine: Machine, host: DockerHost, before: number): Promise<number> {
-    let now = before;
-    for (const what of ['spare', 'caches'] as const) {
-      if (now < DISK_WATERMARK) break;
-      await docker.prune(host, what, clock.timeout(PRUNE_LIMIT_MS, stop));
-      now = (await look(machine)) ?? now;
-      const detail = { removed: what, percent_before: before, percent_after: now, watermark: DISK_WATERMARK };
-      journal({ code: 'disk-pruned', pool: machine.pool, machine: machine.id, detail });
-    }
-    return now;
   }
 
   async function cleaned(machine: Machine, host: DockerHost): Promise<Cleaned> {

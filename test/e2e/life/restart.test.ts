@@ -113,7 +113,7 @@ describe('after the restart', () => {
     await Promise.all([world.rm(withJob), world.rm(lateName)]);
     const ready = await awaitReady(world, 3);
     // Each `url` counts, since a job may be too short to be seen on its host: by the job, by hand, by this file's looks.
-    expect(ready.map(({ builds }) => builds).toSorted()).toEqual([0, 0, 3]);
+    expect(ready.map(({ builds }) => builds).toSorted((a, b) => a - b)).toEqual([0, 0, 3]);
     expect(world.ec2Calls()['TerminateInstances'] ?? 0).toBe(0);
   });
 

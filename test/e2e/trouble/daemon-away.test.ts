@@ -1,6 +1,6 @@
 // No daemon, a second one, or one that cannot start: doors answer from the folder or wait, and what stands in the way is
 // said in one line with its cure.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
