@@ -10,6 +10,7 @@ import type { Docker, DockerHost } from '../ports/docker.ts';
 import type { FolderMark, RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
 import type { Journal } from './journal.ts';
+import { UNKNOWN } from './relearn-leases.ts';
 
 /** The folders are looked through this often. */
 export const LOOK_EVERY_MS: DurationMs = 30 * SECOND_MS;
@@ -59,8 +60,8 @@ export function createGhostFolders(deps: Deps): GhostFolders {
   async function mayRun(mark: FolderMark): Promise<boolean> {
     const machine = hostNamedBy(mark);
     if (machine === null || machine.phase === 'gone' || machine.phase === 'terminating') return false;
-    // Its one lease is another's: what runs there is that one's.
-    if (machine.lease !== null) return false;
+    // Its one lease is another's: what runs there is that one's. One without a name may well be this folder's.
+    if (machine.lease !== null) return machine.lease.startsWith(UNKNOWN);
     const host = deps.hostOf(machine);
     if (host === null) return true;
     const containers = await docker.jobContainers(host, clock.timeout(HOST_LIMIT_MS)).catch(() => null);

@@ -12,6 +12,9 @@ import type { UnknownFolders } from './unknown-folders.ts';
 /** One look at an adopted host's containers. */
 const HOLDER_LIMIT_MS: DurationMs = 10 * SECOND_MS;
 
+/** Leases of hosts that run a job which no folder explains begin so. */
+export const UNKNOWN = 'unknown-';
+
 type Adopted = { id: string; pool: string; address: string; port: number };
 
 function relearned(
@@ -46,7 +49,8 @@ function relearned(
 
 /**
  * The lease that holds an adopted machine, by the folder that names its address; a host with running jobs and no folder
- * gets a lease of its own name, which ends when its jobs have. null = nobody holds it.
+ * gets a lease of its own name (`UNKNOWN` and its id), which ends when its jobs have. null = nobody holds it. Throws when the
+ * folders cannot be read and nothing runs there.
  */
 export async function relearnLease(
   deps: { folders: Pick<UnknownFolders, 'byUrl'>; paths: readonly string[]; now: EpochMs },
@@ -54,10 +58,15 @@ export async function relearnLease(
   jobs: readonly JobContainer[],
 ): Promise<Lease | null> {
   const host = machine.address.includes(':') ? `[${machine.address}]` : machine.address;
-  const [folder] = await deps.folders.byUrl(`tcp://${host}:${machine.port}`);
+  const hasJob = jobs.some((job) => job.running);
+  const [folder] = await deps.folders.byUrl(`tcp://${host}:${machine.port}`).catch((error: unknown) => {
+    // A job that runs holds its host whatever the folders would say.
+    if (hasJob) return [];
+    throw error;
+  });
   if (folder !== undefined) return relearned(machine, folder, jobs, deps.now);
-  if (!jobs.some((job) => job.running)) return null;
-  return relearned(machine, { name: `unknown-${machine.id}`, path: deps.paths[0] ?? '' }, jobs, deps.now);
+  if (!hasJob) return null;
+  return relearned(machine, { name: `${UNKNOWN}${machine.id}`, path: deps.paths[0] ?? '' }, jobs, deps.now);
 }
 
 type HolderDeps = {

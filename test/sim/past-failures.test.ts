@@ -73,6 +73,46 @@ describe('a lost database', () => {
   });
 });
 
+describe("a lost database while the runner's store cannot be read", () => {
+  test('takes no host for free that a folder may hold', async () => {
+    let isUnreadable = false;
+    const hooks = { isUnreadable: () => isUnreadable };
+    const story = await simStory({ idleCount: 1, idleTimeS: 240, way: 'drop-in', hooks });
+    await story.until('the runner to hold a machine', () => story.stage.folder.machines.size === 1);
+    isUnreadable = true;
+    loseDatabase(story);
+    await story.minutes(4);
+    isUnreadable = false;
+    await story.until(
+      'the lease to be known again',
+      () => story.stage.daemon.disk.tables.leases.size === 1,
+      5,
+    );
+    enqueue(story, 1, 10);
+    await story.minutes(20);
+    expect([...story.stage.gitlab.jobs()].map(({ status }) => status)).toEqual(['success']);
+    expect(story.book.all()).toEqual([]);
+  });
+});
+
+describe('a folder whose end could not be written', () => {
+  test('goes in the end, and fills no slot of the runner for ever', async () => {
+    let isUnreadable = false;
+    const hooks = { isUnreadable: () => isUnreadable };
+    const story = await simStory({ idleCount: 1, idleTimeS: 7200, way: 'drop-in', hooks });
+    await story.until('the runner to hold a machine', () => story.stage.folder.machines.size === 1);
+    const [host] = [...story.stage.park.all()];
+    const [first] = [...story.stage.folder.machines.keys()];
+    isUnreadable = true;
+    if (host !== undefined) story.stage.world.region('eu-central-1').unaskedEnds.hostOff(host.instance);
+    await story.until('the lease to end', () => story.stage.daemon.disk.tables.leases.size === 0);
+    await story.minutes(2);
+    isUnreadable = false;
+    await story.until('the folder to go', () => !story.stage.folder.machines.has(first ?? ''), 30);
+    expect(story.book.all()).toEqual([]);
+  });
+});
+
 describe('a token that changed', () => {
   test('does not keep a host for ever whose Docker died meanwhile', async () => {
     const story = await simStory({ idleTimeS: 3600 });

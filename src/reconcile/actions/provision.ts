@@ -76,7 +76,16 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
   if (signal.aborted) return words;
   if (answer.kind === 'ready') {
     const tls = { ...answer.tls, ca: await deps.keys.authority() };
-    if (!(await relearn(deps, id, tls))) becomeReady(deps, id, { ...answer, tls });
+    let isHeld: boolean;
+    try {
+      isHeld = await relearn(deps, id, tls);
+    } catch (error) {
+      // Whose it is cannot be told now: it is asked again until boot_timeout, and handed to nobody meanwhile.
+      const failure = `its holder cannot be found out: ${messageOf(error)}`;
+      update(deps, id, (current) => ({ ...current, failure }));
+      return failure;
+    }
+    if (!isHeld) becomeReady(deps, id, { ...answer, tls });
     deps.metrics.provisioned(machine.pool, clock.monotonic() - startedAt);
     return null;
   }

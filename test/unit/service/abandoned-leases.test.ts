@@ -213,6 +213,14 @@ describe('an adopted machine', () => {
     await expect(adopt(it)).rejects.toThrow('no answer');
   });
 
+  test('is not taken for free while the folders cannot be read; a job that runs holds it meanwhile', async () => {
+    const it = aWatch();
+    rmSync(join(folder, 'machines'), { recursive: true });
+    await expect(adopt(it)).rejects.toThrow();
+    it.run([job('7')]);
+    expect(await adopt(it)).toMatchObject({ name: 'unknown-m-9', containers: 1 });
+  });
+
   test('that is silent is held by the folder that names it: a job may run there all the same', async () => {
     const it = aWatch();
     it.run(null);
