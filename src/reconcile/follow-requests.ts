@@ -8,7 +8,7 @@ import { TAG } from '../domain/instance.ts';
 import type { Launch } from '../domain/launch.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { isOpenRequest, type SpotRequest } from '../domain/spot-request.ts';
-import { type DurationMs, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { ActDeps } from './act-deps.ts';
 import { settle } from './actions/settle-launch.ts';
 
@@ -17,6 +17,13 @@ const CALL_LIMIT_MS: DurationMs = 20 * SECOND_MS;
 
 /** A listing must be this much younger than a request's last change to prove that its instance is not known. */
 const LISTING_LAG_MS: DurationMs = 10 * SECOND_MS;
+
+/** A launch call may be under way that opened it a moment ago; fleets do not name it in their requests. */
+const STRAY_AFTER_MS: DurationMs = 2 * MINUTE_MS;
+
+function isOld(deps: ActDeps, { createdAt }: SpotRequest): boolean {
+  return deps.clock.now() - createdAt >= STRAY_AFTER_MS;
+}
 
 /** Why a request that is over brought nothing, in the words that rests are made of. */
 function outcomeOf({ status }: SpotRequest): Outcome {
@@ -110,7 +117,13 @@ export async function followRequests(
       const launch = store.launch(token);
       const open = own.filter(isOpenRequest).map(({ id }) => id);
       if (launch === null || launch.state !== 'intended') {
-        await cancel(deps, site, open, 'no launch of ours waits for them');
+        const old = own.filter((request) => isOpenRequest(request) && isOld(deps, request));
+        await cancel(
+          deps,
+          site,
+          old.map(({ id }) => id),
+          'no launch of ours waits for them',
+        );
         continue;
       }
       if (launch.request.way !== 'spot-request') continue;

@@ -11,6 +11,7 @@ import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Notices } from '../ports/notices.ts';
 import { followRequests } from './follow-requests.ts';
 import { type NoticeDeps, takeNotice } from './take-notice.ts';
+import { createPriceWatch } from './watch-prices.ts';
 
 /** A notice comes two minutes ahead; EC2's guide advises to look every 5 s. */
 const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
@@ -155,11 +156,13 @@ function createQueuePolls(deps: WatchDeps): (signal: AbortSignal) => void {
 export function createSpotWatch(deps: WatchDeps): SpotWatch {
   const lookAtRequests = createRequestLooks(deps);
   const pollQueues = createQueuePolls(deps);
+  const askPrices = createPriceWatch(deps);
   return {
     async run(signal) {
       while (!signal.aborted) {
         lookAtRequests(signal);
         pollQueues(signal);
+        askPrices();
         await deps.clock.sleep(ROUND_MS, signal);
       }
     },

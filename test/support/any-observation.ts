@@ -248,6 +248,7 @@ export const anyObservation: fc.Arbitrary<Observation> = fc
         takeover: fc.constantFrom(false, false, true),
         absentFor: fc.constantFrom(0, 30, 90),
         unknownSpec: fc.constantFrom(false, false, true),
+        failed: fc.constantFrom(0, 0, 3, 9),
       })
       .map((rest) =>
         observation({
@@ -278,6 +279,10 @@ export const anyObservation: fc.Arbitrary<Observation> = fc
               [`launch:${each.machine.launch}`, NOON - rest.absentFor * SECOND_MS],
             ]),
           ]),
+          failedLaunches: Array.from({ length: rest.failed }, (_, index) => ({
+            pool: 'a',
+            at: NOON - index * 10 * SECOND_MS,
+          })),
           currentSpecs: new Map(drawn.views.map(({ spec }) => [spec.id, rest.unknownSpec ? null : SPEC])),
         }),
       );
