@@ -142,7 +142,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
  * Percent by which V8 lets its heap grow over what lives before it collects again. Its own choice, up to four times, took
  * twice the memory at ten thousand machines; collections run beside the main thread for the most part.
  */
-const HEAP_GROWS_PERCENT = 35;
+const HEAP_GROWS_PERCENT = 25;
 
 /** Runs the daemon until a signal ends it. Resolves with the exit code; throws HostlerError when it cannot start. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {

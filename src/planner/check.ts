@@ -232,8 +232,10 @@ function namedIn(plan: Plan): Set<string> {
   return named;
 }
 
-function toCase(seen: Observation, plan: Plan, say: (breach: string) => void): Case {
-  const named = namedIn(plan);
+type Named = Pick<Case, 'machines' | 'recorded' | 'leased' | 'shown'>;
+
+/** What the observation holds of the things named. */
+function lookUp(seen: Observation, named: Set<string>): Named {
   const machines = new Map<string, Machine>();
   const recorded = new Map<string, string>();
   for (const machine of seen.machines) {
@@ -241,17 +243,25 @@ function toCase(seen: Observation, plan: Plan, say: (breach: string) => void): C
     if (machine.instance !== null && named.has(machine.instance)) recorded.set(machine.instance, machine.id);
   }
   for (const { instance } of machines.values()) if (instance !== null) named.add(instance);
-  const fresh = new Set<string>();
   const shown = new Map<string, Instance>();
-  for (const [site, source] of seen.instances) {
+  for (const source of seen.instances.values()) {
     if (source.kind !== 'fresh') continue;
-    fresh.add(site);
     for (const instance of source.value) if (named.has(instance.id)) shown.set(instance.id, instance);
   }
   const leased = new Set(seen.leases.flatMap(({ machine }) => (machine === null ? [] : [machine])));
   for (const { id, lease } of machines.values()) if (lease !== null) leased.add(id);
+  return { machines, recorded, leased, shown };
+}
+
+const nothing: Named = { machines: new Map(), recorded: new Map(), leased: new Set(), shown: new Map() };
+
+function toCase(seen: Observation, plan: Plan, say: (breach: string) => void): Case {
+  const named = namedIn(plan);
+  // Most plans of a large installation name nothing, and a look at everything it has would be for nothing.
+  const found = named.size === 0 ? nothing : lookUp(seen, named);
+  const fresh = new Set([...seen.instances].flatMap(([site, { kind }]) => (kind === 'fresh' ? [site] : [])));
   const launches = plan.actions.filter((action) => action.kind === 'launch');
-  return { seen, plan, machines, recorded, leased, fresh, shown, launches, say };
+  return { seen, plan, ...found, fresh, launches, say };
 }
 
 /**

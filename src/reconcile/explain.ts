@@ -54,7 +54,7 @@ export function createExplainer(deps: { metrics: Metrics; journal: Journal }): E
   let kept: Plan | null = null;
 
   function gauges(observation: Observation, sizes: readonly PoolSize[]): void {
-    const leases = new Map(observation.leases.map((lease) => [lease.name, lease]));
+    let leases: ReadonlyMap<string, Lease> | null = null;
     const byPool = Map.groupBy(observation.machines, (machine) => machine.pool);
     const waiting = Map.groupBy(
       observation.leases.filter(({ state }) => state === 'waiting'),
@@ -71,7 +71,11 @@ export function createExplainer(deps: { metrics: Metrics; journal: Journal }): E
         limit: view.spec.limit,
         paused: view.memory.paused,
         machines: phaseCounts(machines),
-        runnerStates: runnerStates(machines, leases, observation.now),
+        // Asked for by the compatibility metrics only; a look at every machine of every pool otherwise.
+        get runnerStates() {
+          leases ??= new Map(observation.leases.map((lease) => [lease.name, lease]));
+          return runnerStates(machines, leases, observation.now);
+        },
         oldestWaitMs:
           waits.length === 0 ? 0 : observation.now - Math.min(...waits.map((lease) => lease.since)),
         region: view.spec.launch.site.region,
