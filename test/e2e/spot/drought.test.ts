@@ -89,3 +89,19 @@ describe('a drought on the only offering', () => {
     expect(count('RunInstances')).toBeLessThanOrEqual(8);
   });
 });
+
+test('a price above the cap is not tried while the price history shows it, and soon when it falls', async () => {
+  const options = ['amazonec2-request-spot-instance=true', 'amazonec2-spot-price=0.010'];
+  world = await startMovedWorld({ own: own(''), options });
+  world.emulator.world.prices.set(place, 0.05);
+  const doors = await waitingCreates(1);
+  await world.until('the refusal', async () => (await world.client.breakers())[0]?.kind === 'price');
+  await world.pass(MINUTE);
+  const before = count('RunInstances');
+  for (let minute = 0; minute < 15; minute++) await world.pass(MINUTE);
+  expect(count('RunInstances') - before).toBeLessThanOrEqual(1);
+  world.emulator.world.prices.set(place, 0.005);
+  // Prices are remembered for five minutes.
+  for (let minute = 0; minute < 7 && world.alive().length === 0; minute++) await world.pass(MINUTE);
+  expect((await Promise.all(doors)).map(({ code }) => code)).toEqual([0]);
+});

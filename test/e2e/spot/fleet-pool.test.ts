@@ -68,6 +68,15 @@ describe('a pool with a choice', () => {
     expect((await world.hostler('leaks')).stdout).toContain('fleets of a pool are launched with it');
   });
 
+  test('serves a burst in a drought of five of six places at no more than one call beyond the first', async () => {
+    const launches = () => (world.ec2Calls()['CreateFleet'] ?? 0) + (world.ec2Calls()['RunInstances'] ?? 0);
+    const before = launches();
+    const answers = await Promise.all(Array.from({ length: 4 }, () => world.create(machineName())));
+    expect(answers.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    expect(world.alive().map(({ type }) => type)).toEqual(Array.from({ length: 5 }, () => 'm6i.large'));
+    expect(launches() - before).toBeLessThanOrEqual(2);
+  });
+
   test('ends like any other, its template with it', async () => {
     const ended = await world.hostler('cleanup', '--yes', '--json');
     expect(ended).toMatchObject({ code: 0 });

@@ -74,3 +74,34 @@ test('a reclaim of a busy, a held and an idle host loses no idle wish and names 
     90_000,
   );
 });
+
+test('advice to rebalance from a queue drains an idle machine and is answered by another', async () => {
+  const { client, until, pass, emulator } = world;
+  world.writeConfig({ own: `${own}interruption_queue = "${emulator.endpoint}/123456789012/hostler"\n` });
+  await client.reload();
+  await until(
+    'idle hosts',
+    async () => {
+      await pass(5_000);
+      return (await ready()).length >= 1;
+    },
+    60_000,
+  );
+  const [idle] = await ready();
+  const path = `/_emulator/rebalance?instance=${idle?.instance}`;
+  expect((await fetch(`${emulator.endpoint}${path}`, { method: 'POST' })).status).toBe(200);
+  await until(
+    'the advice',
+    async () => {
+      await pass(1_000);
+      return (await client.events({ limit: 500 })).some(
+        ({ code, machine }) => code === 'rebalance' && machine === idle?.id,
+      );
+    },
+    60_000,
+  );
+  await until('its end', async () => {
+    await pass(1_000);
+    return !(await machines()).some(({ id, phase }) => id === idle?.id && phase !== 'terminating');
+  });
+});
