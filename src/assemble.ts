@@ -3,6 +3,7 @@
 import { dockerUrl, machineFiles } from './contract/machine-files.ts';
 import type { Config } from './domain/config.ts';
 import type { Machine } from './domain/machine.ts';
+import type { Plan } from './domain/plan.ts';
 import { type DurationMs, SECOND_MS } from './domain/units.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Cloud } from './ports/cloud.ts';
@@ -114,7 +115,7 @@ type Context = Omit<AssembleInput, 'config'> & {
   paths(): readonly string[];
   lost: LostHosts;
   queue: QueueWatch | null;
-  late: { leases: Leases; loop: Loop };
+  late: { leases: Leases; loop: Loop; lastPlan(): Plan | null };
 };
 
 function createContext(input: AssembleInput): Context {
@@ -125,7 +126,8 @@ function createContext(input: AssembleInput): Context {
   const journal = createJournal({ store, log, metrics, clock });
   const nudge = () => late.loop.nudge();
   const { queue: ports, ...common } = input.ports;
-  const queued = { ...common, config, journal, nudge, leases: () => late.leases };
+  const lateCalls = { leases: () => late.leases, lastPlan: () => late.lastPlan() };
+  const queued = { ...common, config, journal, nudge, ...lateCalls };
   const queue = ports ? createQueueWatch({ ...queued, ports }, input.stop) : null;
   return {
     ...input,
@@ -161,6 +163,7 @@ function buildReconciler(context: Context): Core {
   const deps = { ...ports, config, journal, ...acts, ...queueView };
   const reconciler = createReconciler(deps);
   late.loop = reconciler.loop;
+  late.lastPlan = () => reconciler.explainer.last();
   return { ...reconciler, housekeeping: createHousekeeping({ ...deps, ...reconciler }) };
 }
 

@@ -35,6 +35,8 @@ export type QueuedJob = {
   createdAt: EpochMs | null;
   pipeline: number | null;
   url: string | null;
+  /** When a runner took it, where that was asked for. */
+  startedAt?: EpochMs | null;
 };
 
 export type RunnerType = 'instance' | 'group' | 'project';
@@ -143,4 +145,8 @@ export type QueueView = {
   groups: readonly JobGroup[];
   /** Jobs that the runner runs in sections that are no pool of ours: they count against `concurrent` too. */
   otherJobs: number;
+  /** When jobs of the next stages are expected, by pool. */
+  coming?: ReadonlyMap<string, readonly EpochMs[]>;
+  /** What is usual from now on, by pool. */
+  forecast?: ReadonlyMap<string, readonly ForecastSlot[]>;
 };

@@ -20,6 +20,9 @@ export type IdleView = {
   ownNow: number;
   /** R at this moment. */
   runner: number;
+  /** IdleCount and IdleCountMin from now to one boot ahead: what is foretold moves between them. */
+  most: number;
+  least: number;
   /** IdleTime in force. */
   idleTimeMs: number;
   period: number | null;
@@ -63,6 +66,8 @@ export function idleView(draft: Draft, pool: PoolDraft, inUse: number): IdleView
   return {
     own: calendar.ahead.reduce((most, policy) => Math.max(most, idleWanted(policy, inUse)), ownNow),
     ownNow,
+    most: Math.max(0, ...calendar.ahead.map(({ idleCount }) => idleCount)),
+    least: Math.max(0, ...calendar.ahead.map(({ idleCountMin }) => idleCountMin)),
     runner: idleWanted(calendar.runner, inUse),
     idleTimeMs: calendar.inForce.policy.idleTimeMs,
     period: calendar.inForce.period,

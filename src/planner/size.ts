@@ -2,6 +2,7 @@
 // Trap: `concurrent` bounds jobs over all pools of the file (busy and demand), never idle machines.
 import type { Lease } from '../domain/lease.ts';
 import type { Allotment } from '../queue/allot-jobs.ts';
+import { idleAhead } from './ahead.ts';
 import { type Counts, countPool } from './count-pool.ts';
 import { byAge, type Draft, type PoolDraft } from './draft.ts';
 import { type IdleView, idleView } from './idle-policy.ts';
@@ -97,7 +98,7 @@ type Half = Omit<PendingInput, 'runnerIdle'> & {
   cut: number;
 };
 
-function finish(half: Half, { room, jobs }: { room: number; jobs: Allotment }): Sizing {
+function finish(draft: Draft, half: Half, { room, jobs }: { room: number; jobs: Allotment }): Sizing {
   const { pool, counts, idle, waiting, fill, demandBy: creates } = half;
   const { limit } = pool.spec;
   const fresh = jobs.fresh.map((since): Need => ({ since, name: '' }));
@@ -105,7 +106,7 @@ function finish(half: Half, { room, jobs }: { room: number; jobs: Allotment }): 
   const demand = demandOf({ waiting: creates.length + fill, fill, pending, headroom: room });
   // Nobody can use more reserve than jobs may still start.
   const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
-  const wantIdle = idle.own + reserve;
+  const wantIdle = idleAhead(draft, pool, idle, counts.busy + demand) + reserve;
   const { busy, held, supply } = counts;
   const sum = { busy, held, demand, wantIdle, fill };
   const isFull = limit > 0 && busy + demand + jobs.held >= limit;
@@ -167,5 +168,5 @@ export function sizePools(draft: Draft): Sizing[] {
   const creates = halves.reduce((sum, { demandBy }) => sum + demandBy.length, 0);
   const inputs = halves.map((half) => ({ ...half, runnerIdle: half.idle.runner }));
   const jobsOf = sharePending(draft, inputs, room - creates);
-  return halves.map((half) => finish(half, { room, jobs: jobsOf(half.pool) }));
+  return halves.map((half) => finish(draft, half, { room, jobs: jobsOf(half.pool) }));
 }

@@ -33,6 +33,10 @@ export type QueueGauges = {
   held: number;
   /** Age of the last answer; null = none yet. */
   ageMs: DurationMs | null;
+  /** Jobs whose stage is about to begin. */
+  coming?: number;
+  /** Part of the foretold jobs that came, since the start; null = none was foretold yet. */
+  hitRate?: number | null;
 };
 
 export interface Metrics {

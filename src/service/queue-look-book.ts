@@ -25,6 +25,8 @@ export type LookerPool = {
   rules: MatchRules;
   projects: readonly QueueProject[];
   intervalMs: DurationMs;
+  /** Wants to know of created and running jobs, too. */
+  lookahead: boolean;
 };
 
 export type Look = {
@@ -54,6 +56,8 @@ export type LookBook = {
   shift(by: DurationMs): void;
   judged(look: Look): readonly JudgedJob[];
   verdicts(pool: string): Verdict[];
+  /** Whether the pool will take a job once it is pending. */
+  wouldTake(pool: string, job: QueuedJob): boolean;
 };
 
 type Deps = { refs: QueueRefs; random: Random; seesAll: boolean };
@@ -73,6 +77,9 @@ function nextLook(before: Look | undefined, jobs: readonly QueuedJob[], answer: 
   const missed = answer.complete ? [] : (before?.jobs ?? []).filter(({ id }) => !seen.has(id));
   return { jobs, missed, observedAt: answer.observedAt, judged: null };
 }
+
+/** What looks ahead asks for more than the queue. */
+const isQueued = ({ status }: QueuedJob): boolean => status === 'pending';
 
 function resolved(job: QueuedJob, rules: MatchRules, refs: QueueRefs): QueuedJob {
   return hangsOnProtection(rules, job) ? { ...job, protectedRef: refs.isProtected(job) } : job;
@@ -132,7 +139,8 @@ function keep(book: Book, ids: readonly number[], answer: QueueAnswer): boolean 
     const jobs = found.slice(0, roomBeside(looks, id));
     hasNews ||= idsOf(before?.jobs ?? []) !== idsOf(jobs);
     looks.set(id, nextLook(before, jobs, answer));
-    if (jobs.some(({ status }) => status === 'pending')) history.pendingAt = answer.observedAt;
+    // Running and created jobs are in the look only where lookahead asked for them: their project is busy, too.
+    if (jobs.length > 0) history.pendingAt = answer.observedAt;
   }
   return hasNews;
 }
@@ -203,11 +211,16 @@ export function createLookBook(deps: Deps): LookBook {
       look.judged ??= judge(look);
       return look.judged;
     },
+    wouldTake(pool, job) {
+      const rules = book.pools.find(({ id }) => id === pool)?.rules;
+      const pending = { ...job, status: 'pending' };
+      return rules !== undefined && matchJob(rules, resolved(pending, rules, refs)).takes;
+    },
     verdicts(pool) {
       const rules = book.pools.find(({ id }) => id === pool)?.rules;
       if (rules === undefined) return [];
       return [...book.looks.values()].flatMap(({ jobs, missed, observedAt }) =>
-        [...jobs, ...missed].map((job) => ({
+        [...jobs, ...missed].filter(isQueued).map((job) => ({
           job,
           observedAt,
           match: matchJob(rules, resolved(job, rules, refs)),

@@ -2,6 +2,7 @@
 // Trap: a look that failed is never an empty queue; what it leaves is the last good one with its age.
 import { messageOf } from '../domain/error.ts';
 import { gitlabFailure } from '../domain/gitlab-failure.ts';
+import type { QueuedJob } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
@@ -56,6 +57,10 @@ export type Looker = {
   looks(now: EpochMs): JudgedLook[];
   /** Each pending job with a pool's verdict. */
   verdicts(pool: string): Verdict[];
+  /** The last looks by project, with the jobs that are not pending where lookahead asked for them. */
+  raw(): ReadonlyMap<number, Look>;
+  /** Whether the pool will take a job once it is pending. */
+  wouldTake(pool: string, job: QueuedJob): boolean;
   /** Somebody says that a project changed: it is looked at next. False when it is none of ours. */
   markDirty(project: number | string): boolean;
   state(): LookerState;
@@ -88,13 +93,19 @@ function commonRefusal({ book }: Context): string | null {
   return first !== undefined && book.refused.size === book.projects.size ? first : null;
 }
 
+/** Created and running jobs cost pages; of a whole instance they would be thousands. */
+function statusesFor({ source, book }: Context): readonly string[] {
+  const looksAhead = source !== 'instance' && book.pools().some(({ lookahead }) => lookahead);
+  return looksAhead ? ['pending', 'created', 'running'] : ['pending'];
+}
+
 async function look(context: Context, ids: readonly number[], signal: AbortSignal): Promise<void> {
   const { site, book, clock } = context;
   let hasNews = false;
   try {
     const from = await site.source(context.source, signal);
     const projects = ids.flatMap((id) => book.projects.get(id) ?? []);
-    const answer = await from.look({ projects, statuses: ['pending'] }, signal);
+    const answer = await from.look({ projects, statuses: statusesFor(context) }, signal);
     context.perLook = Math.max(1, from.projectsPerLook);
     hasNews = book.keep(ids, answer);
     context.failing = commonRefusal(context);
@@ -207,6 +218,8 @@ export function createLooker(source: GitlabSourceName, deps: Deps): Looker {
         held: isHeld(context, id, one, now),
       })),
     verdicts: (pool) => book.verdicts(pool),
+    raw: () => book.looks,
+    wouldTake: (pool, job) => book.wouldTake(pool, job),
     markDirty: (project) => markDirty(context, project),
     state: () => ({
       goodAt: context.goodAt,

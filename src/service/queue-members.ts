@@ -156,7 +156,8 @@ function assign(context: Context): void {
     const looker = lookerOf(context, site, source);
     member.looker = looker;
     const { rules, projects } = scope;
-    const pool = { id: spec.id, rules, projects, intervalMs: settings.pollIntervalMs };
+    const { pollIntervalMs: intervalMs, lookahead } = settings;
+    const pool = { id: spec.id, rules, projects, intervalMs, lookahead };
     pools.set(looker, [...(pools.get(looker) ?? []), pool]);
   }
   for (const [looker, mine] of pools) looker.setPools(mine);

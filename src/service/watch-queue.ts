@@ -2,6 +2,7 @@
 // Says once which source is in use and why, when the queue is lost from sight, and when it is back.
 // Traps: the loop's tick asks `view` and never waits; a queue that is not seen is held, not empty.
 import { messageOf } from '../domain/error.ts';
+import type { Plan } from '../domain/plan.ts';
 import type { ComingJob, ForecastSlot, JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -17,6 +18,7 @@ import type { CurrentConfig } from './current-config.ts';
 import { createEndedJobs } from './ended-jobs.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
+import { createQueueAhead, type QueueAhead } from './queue-ahead.ts';
 import { createQueueFigures, type QueueFigures } from './queue-figures.ts';
 import type { Verdict } from './queue-look-book.ts';
 import { createQueueMembers, type Member, type QueueMembers } from './queue-members.ts';
@@ -81,6 +83,8 @@ export type QueueWatchDeps = {
   nudge(): void;
   /** Where creates wait; absent: those without a job are left to their time limit. */
   leases?(): Pick<Leases, 'refuse'>;
+  /** What forecast learns from; absent: it learns nothing. */
+  lastPlan?(): Plan | null;
 };
 
 type Context = QueueWatchDeps & {
@@ -89,6 +93,7 @@ type Context = QueueWatchDeps & {
   memory: QueueMemory;
   reporter: QueueReporter;
   webhooks: WebhookBook;
+  ahead: QueueAhead;
 };
 
 function looksOf({ members }: Context, now: EpochMs): JudgedLook[] {
@@ -118,6 +123,20 @@ function otherGroups({ members, memory, figures }: Context, now: EpochMs): JobGr
   });
 }
 
+/** What is expected, of the pools that asked for it. */
+function foretold({ members, ahead }: Context, now: EpochMs): Pick<QueueView, 'coming' | 'forecast'> {
+  const asked = members.all().filter(({ settings }) => settings.lookahead || settings.forecast);
+  if (asked.length === 0) return {};
+  const coming = asked.map((member): [string, number[]] => [
+    member.spec.id,
+    ahead.coming(member, now).map(({ expectedAt }) => expectedAt),
+  ]);
+  return {
+    coming: new Map(coming),
+    forecast: new Map(asked.map(({ spec }) => [spec.id, ahead.forecast(spec, now)])),
+  };
+}
+
 function view(context: Context, now: EpochMs): QueueView {
   const { members, figures } = context;
   const groups = [...seenGroups(context, now), ...otherGroups(context, now)];
@@ -126,7 +145,14 @@ function view(context: Context, now: EpochMs): QueueView {
     pools: new Map(pools.map((state) => [state.pool, state])),
     groups,
     otherJobs: figures.otherJobs(),
+    ...foretold(context, now),
   };
+}
+
+function aheadGauges({ ahead }: Context, member: Member, now: EpochMs) {
+  const { hits, misses } = ahead.score(member.spec.id);
+  const hitRate = hits + misses === 0 ? null : hits / (hits + misses);
+  return { coming: ahead.coming(member, now).length, hitRate };
 }
 
 /** Gauges, events and what a restart should know. */
@@ -150,6 +176,7 @@ function report(context: Context, now: EpochMs): void {
       oldestMs: now - oldest,
       held,
       ageMs,
+      ...aheadGauges(context, member, now),
     });
     const looked = seen.filter(({ pools }) => pools.includes(id));
     const jobs = looked.reduce((sum, { queuedAt }) => sum + queuedAt.length, 0);
@@ -169,8 +196,8 @@ function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
     periods: looked?.periods ?? null,
     verdicts: looker?.verdicts(spec.id) ?? [],
     refused: looked?.refused ?? new Map(),
-    coming: [],
-    forecast: [],
+    coming: context.ahead.coming(member, now),
+    forecast: context.ahead.forecast(spec, now),
     webhook: context.webhooks.describe(member.settings.webhook?.listen ?? null, now),
   };
 }
@@ -190,6 +217,7 @@ function createJumpWatch(clock: Clock): () => DurationMs {
 function goRound(context: Context, signal: AbortSignal): DurationMs {
   const { clock, members } = context;
   const dues = [members.refreshDue(signal), ...members.lookers().map((looker) => looker.step(signal))];
+  context.ahead.learn(members.all(), context.lastPlan?.() ?? null, clock.now());
   report(context, clock.now());
   const round = dues.length > 1 ? ROUND_MS : IDLE_ROUND_MS;
   return Math.max(1, Math.min(Math.min(...dues) - clock.now(), round));
@@ -232,7 +260,8 @@ export function createQueueWatch(deps: QueueWatchDeps, stop: AbortSignal): Queue
   const memory = createQueueMemory(deps.store);
   const reporter = createQueueReporter(deps.journal);
   const webhooks = createWebhookBook();
-  const context: Context = { ...deps, members, figures, memory, reporter, webhooks };
+  const ahead = createQueueAhead(deps.store);
+  const context: Context = { ...deps, members, figures, memory, reporter, webhooks, ahead };
   members.sync(config.get());
   const { leases } = deps;
   const ended = leases && createEndedJobs({ ...deps, leases, members: () => members.all() });

@@ -75,8 +75,9 @@ function restJob(job: StandInJob, now: number): Record<string, unknown> {
   return {
     id: job.id,
     status: job.status,
-    stage: 'build',
+    stage: job.status === 'created' ? 'test' : 'build',
     name: job.name,
+    started_at: job.status === 'running' ? new Date(job.queuedAt).toISOString() : null,
     ref: job.ref,
     tag: job.gitTag,
     created_at: new Date(job.queuedAt).toISOString(),

@@ -24,7 +24,7 @@ function operationFor({ project, after }: Page, statuses: readonly string[], sta
   const states = statuses.map((status) => status.toUpperCase()).join(', ');
   const kind = state.withKind ? ', kind: BUILD' : '';
   const from = after === null ? '' : `, after: ${JSON.stringify(after)}`;
-  const status = statuses.length > 1 ? ' status pipeline { id } stage { name }' : '';
+  const status = statuses.length > 1 ? ' status startedAt pipeline { id } stage { name }' : '';
   const name = `hostler${project.id}`;
   const query =
     `query ${name} { project(fullPath: ${JSON.stringify(project.path)}) { id ` +

@@ -26,6 +26,7 @@ export function fromRest(job: RestJob, project: ProjectRef, moment: Moment): Que
     createdAt: onOurClock(job.created_at, moment),
     pipeline: job.pipeline?.id ?? null,
     url: job.web_url ?? null,
+    startedAt: onOurClock(job.started_at, moment),
   };
 }
 
@@ -52,6 +53,7 @@ export function fromGraph(
     queuedAt: onOurClock(job.queuedAt, moment),
     createdAt: onOurClock(job.createdAt, moment),
     pipeline: job.pipeline?.id ?? null,
+    startedAt: onOurClock(job.startedAt, moment),
     url: job.webPath && URL.canParse(job.webPath, at.url) ? new URL(job.webPath, at.url).href : null,
   };
 }

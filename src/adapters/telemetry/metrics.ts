@@ -134,6 +134,9 @@ function setQueue(series: Series, labels: PoolLabels, gauges: QueueGauges): void
   series.queueFresh.set(labels.of(series.queueFresh, { pool }), isSeen ? 1 : 0);
   series.queueOldest.set(labels.of(series.queueOldest, { pool }), gauges.oldestMs / 1_000);
   series.queueHeld.set(labels.of(series.queueHeld, { pool }), gauges.held);
+  series.queueComing.set(labels.of(series.queueComing, { pool }), gauges.coming ?? 0);
+  if (gauges.hitRate !== undefined && gauges.hitRate !== null)
+    series.lookaheadHits.set(labels.of(series.lookaheadHits, { pool }), gauges.hitRate);
   series.queueAge.set(labels.of(series.queueAge, { pool }), (gauges.ageMs ?? 0) / 1_000);
 }
 

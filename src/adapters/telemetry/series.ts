@@ -120,6 +120,16 @@ function queueSeries({ gauge, counter, histogram }: Makers) {
       'Age of the oldest pending job that the pool may take; 0 = none',
       ['pool'],
     ),
+    queueComing: gauge(
+      'hostler_queue_coming_jobs',
+      'Jobs whose stage is about to begin, where lookahead is on',
+      ['pool'],
+    ),
+    lookaheadHits: gauge(
+      'hostler_queue_lookahead_hit_ratio',
+      'Part of the jobs foretold by lookahead that came, since the start',
+      ['pool'],
+    ),
     queueHeld: gauge(
       'hostler_queue_held_jobs',
       'Pending jobs of a look too old to launch for: what stands for them is kept',
