@@ -228,6 +228,7 @@ function buildUseCases(context: Context, core: Core, leases: Leases, reload: Par
     loseHost,
     process: context.process,
     leaks: () => core.housekeeping.leaks(),
+    cost: (by, since) => core.housekeeping.cost(by, since),
     reload: () => reload('asked for'),
     cleanup: (allManagers) => cleanUp(cleanupDeps, observer.sites(), allManagers),
     isStopping: () => stop.aborted,

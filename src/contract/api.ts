@@ -1,6 +1,7 @@
 // The socket's paths, replies and requests: what every door speaks. Types only, so that light doors can import it.
 // Keys are stable; `--json` prints these replies as they are. Documented in docs/api.md.
 import type { ConfigIssue, ConfigValue } from '../domain/config.ts';
+import type { CostGroup } from '../domain/cost.ts';
 import type { ErrorCode } from '../domain/error.ts';
 import type { MachinePhase } from '../domain/machine.ts';
 import type { Event, PoolSize } from '../domain/plan.ts';
@@ -244,6 +245,30 @@ export type LeakReply = {
   /** `ending`: hostler takes care of it. `stuck`: it tries and fails. `in-use`: no leak. `other-manager`: never touched. */
   state: 'ending' | 'stuck' | 'in-use' | 'other-manager';
   why: string;
+};
+
+/** USD, hours; `saved_usd` where both prices are known. `unpriced_hours` are in no sum of USD. */
+export type CostRowReply = {
+  key: string;
+  url: string | null;
+  usd: number;
+  on_demand_usd: number;
+  saved_usd: number;
+  hours: number;
+  job_hours: number;
+  unpriced_hours: number;
+  idle_share: number;
+  machines: number;
+  jobs: number;
+};
+
+/** GET /v1/cost?by=&since=. */
+export type CostReply = {
+  by: CostGroup;
+  since: string;
+  until: string;
+  rows: readonly CostRowReply[];
+  total: CostRowReply;
 };
 
 /** GET /v1/leaks. */

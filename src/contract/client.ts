@@ -2,6 +2,7 @@
 // It turns every failure into a HostlerError that says what to do; it holds no policy and never retries a change.
 // Trap: `import 'node:http'` as a module evaluates lazy getters and doubles the start-up time, hence getBuiltinModule.
 import type { IncomingMessage, RequestOptions } from 'node:http';
+import type { CostGroup } from '../domain/cost.ts';
 import { type ErrorCode, errorCodes, HostlerError, messageOf } from '../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type BreakerReply,
   type CleanupReply,
   type ConfigReply,
+  type CostReply,
   type DoneReply,
   type EventReply,
   type LeaksReply,
@@ -61,6 +63,7 @@ export type Client = {
   queue(jobs?: number): Promise<readonly QueueReply[]>;
   events(query?: EventQuery): Promise<readonly EventReply[]>;
   config(): Promise<ConfigReply>;
+  cost(query?: { by?: CostGroup; since?: string }): Promise<CostReply>;
   /** Asks EC2 afresh. */
   leaks(): Promise<LeaksReply>;
   pause(pool: string): Promise<DoneReply>;
@@ -215,6 +218,7 @@ export function createClient(options: { socket: string; timeoutMs?: DurationMs }
     events: (query = {}) => list(`/v1/events${queryText(query)}`, 'events'),
     config: () => read('/v1/config'),
     leaks: () => read('/v1/leaks'),
+    cost: (query = {}) => read(`/v1/cost?${new URLSearchParams(query).toString()}`),
     pause: (pool) => post(`/v1/pools/${of(pool)}/pause`),
     resume: (pool) => post(`/v1/pools/${of(pool)}/resume`),
     drain: (pool) => post(`/v1/pools/${of(pool)}/drain`),

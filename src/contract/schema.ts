@@ -1,5 +1,6 @@
 // Schemas of what callers send to the socket. Unknown keys are refused, so that a typing error never passes silently.
 import { z } from 'zod';
+import { costGroups } from '../domain/cost.ts';
 import { NAME_PATTERN } from './store-layout.ts';
 
 /** Longest single option; the longest of the seeds has some 100 characters, user data comes by file. */
@@ -30,6 +31,12 @@ export const eventQuerySchema = z.strictObject({
 /** How many jobs of each queue are named. */
 export const queueQuerySchema = z.strictObject({
   jobs: z.coerce.number().int().min(0).max(5_000).default(200),
+});
+
+/** `since` in ISO 8601; a week of entries is some tens of thousands. */
+export const costQuerySchema = z.strictObject({
+  by: z.enum(costGroups).default('project'),
+  since: z.iso.datetime().optional(),
 });
 
 export const endLeaseQuerySchema = z.strictObject({ by: z.enum(['person', 'runner']).default('runner') });

@@ -6,7 +6,14 @@ import { type DurationMs, type EpochMs, SECOND_MS } from './units.ts';
 export type LeaseState = 'waiting' | 'granted' | 'held';
 
 /** A job as the labels of its containers name it. */
-export type JobSeen = { id: string; url: string | null; seenAt: EpochMs };
+export type JobSeen = {
+  id: string;
+  url: string | null;
+  seenAt: EpochMs;
+  /** GitLab's numbers; absent or null = its labels do not say. */
+  project?: string | null;
+  pipeline?: string | null;
+};
 
 export type Lease = {
   /** The docker-machine name the runner chose. */

@@ -1,5 +1,6 @@
 // Everything one tick saw. The planner gets this and nothing else, so a plan can be replayed from it.
 import type { PoolSpec } from './config.ts';
+import type { CostBound } from './cost.ts';
 import type { Instance } from './instance.ts';
 import type { Launch } from './launch.ts';
 import type { Lease } from './lease.ts';
@@ -83,6 +84,8 @@ export type Observation = {
   stateTrouble?: string | null;
   /** Hash of the launch-relevant options now, by pool; a machine with another spec has drifted. null = unknown now. */
   currentSpecs: ReadonlyMap<string, string | null>;
+  /** What `max_cost_per_hour` leaves; absent: no bound. */
+  costs?: CostBound;
   /** Pending jobs of the queue; absent: nobody looks at one. */
   queue?: QueueView;
 };

@@ -12,6 +12,7 @@ export const reasonTexts = {
   enough: 'the pool has what it wants',
   limit: "the runner's limit holds growth back",
   'max-machines': 'max_machines holds growth back',
+  'max-cost': 'max_cost_per_hour holds growth back',
   'max-coming': 'MaxGrowthRate (max_coming) holds growth back',
   'ec2-budget': 'the EC2 call budget holds growth back',
   concurrent: "the runner's concurrent lets no more jobs run at once",

@@ -1,6 +1,8 @@
 // Which launches go out: demand before idle, the oldest job first over all pools, within every limit. One action is one
 // launch call for equal machines of one market.
 // Trap: what is held back must say by what; a pool that wants machines and gets none never stays silent.
+import type { CostBound } from '../domain/cost.ts';
+import { offeringKey } from '../domain/instance.ts';
 import type { CallBudget } from '../domain/observation.ts';
 import type { Reason, ReasonCode } from '../domain/reason.ts';
 import { type EpochMs, SECOND_MS } from '../domain/units.ts';
@@ -48,6 +50,9 @@ type Fleet = {
   room: number;
   /** Spot requests that may still be opened. */
   requests: number;
+  /** USD an hour that `max_cost_per_hour` leaves; Infinity = no bound. */
+  usd: number;
+  costs: CostBound | null;
 };
 
 /**
@@ -111,10 +116,26 @@ function toOrder(draft: Draft, sizing: Sizing, book: GateBook): Order {
   };
 }
 
+/** With an unpriced machine standing nobody knows what is left: a bound that might be broken is kept. */
+function usdLeft(costs: CostBound | null): number {
+  if (costs === null) return Infinity;
+  return costs.unpriced > 0 ? Number.NEGATIVE_INFINITY : costs.leftUsdPerHour;
+}
+
+/** USD an hour of the lane's dearest place, since EC2 chooses; Infinity where a price is not known. 0 without a bound. */
+function dearest(costs: CostBound | null, pool: PoolDraft, lane: Lane): number {
+  if (costs === null) return 0;
+  const site = pool.spec.launch.site.key;
+  const places = lane.places ?? [lane.offering];
+  return Math.max(...places.map((one) => costs.prices.get(`${site}/${offeringKey(one)}`) ?? Infinity));
+}
+
 /** Puts one machine on a lane, or says what is in the way. */
 function placeOn(order: Order, lane: Lane, fleet: Fleet, kind: Kind): ReasonCode | null {
   const size = lane.demand + lane.idle;
   if (lane.gate.kind === 'closed' || size >= lane.most) return 'offering-closed';
+  const usd = dearest(fleet.costs, order.sizing.pool, lane);
+  if (usd > fleet.usd) return 'max-cost';
   if (lane.way === 'spot-request' && fleet.requests <= 0) return 'open-requests';
   if (size >= lane.calls * lane.batch) {
     const kept = kind === 'idle' ? CALLS_KEPT_FOR_DEMAND : 0;
@@ -128,6 +149,7 @@ function placeOn(order: Order, lane: Lane, fleet: Fleet, kind: Kind): ReasonCode
   }
   order.site.instances -= 1;
   fleet.room -= 1;
+  fleet.usd -= usd;
   if (lane.way === 'spot-request') fleet.requests -= 1;
   if (lane.market === 'spot') order.mix.spot += 1;
   else order.mix.onDemand += 1;
@@ -194,7 +216,12 @@ function holdBack(
   machines: number,
 ): void {
   if (obstacle === null) return;
-  note(sizing.pool, obstacle, { held_back: machines });
+  const { costs } = draft.seen;
+  const money =
+    obstacle === 'max-cost' && costs !== undefined
+      ? { left_usd_per_hour: Math.round(costs.leftUsdPerHour * 1e4) / 1e4, unpriced_machines: costs.unpriced }
+      : {};
+  note(sizing.pool, obstacle, { held_back: machines, ...money });
   // EC2's bucket fills by 2 calls a second.
   if (obstacle === 'ec2-budget') wakeBy(draft, draft.now + SECOND_MS);
   if (obstacle === 'failed-launches') wakeBy(draft, tries.nextAt);
@@ -245,6 +272,8 @@ export function growPools(draft: Draft, sizings: readonly Sizing[], make: Make):
   const fleet: Fleet = {
     room: max > 0 ? max - standing : Infinity,
     requests: MAX_OPEN_REQUESTS - openRequests(draft.seen),
+    usd: usdLeft(draft.seen.costs ?? null),
+    costs: draft.seen.costs ?? null,
   };
   const short = sizings.filter(({ missing }) => missing > 0);
   if (short.length === 0) return;

@@ -11,6 +11,9 @@ export type JobContainer = {
   /** Label com.gitlab.gitlab-runner.job.id, or null when the container has only other runner labels. */
   jobId: string | null;
   jobUrl: string | null;
+  /** Labels project.id and pipeline.id, GitLab's numbers; absent or null = not labelled. */
+  projectId?: string | null;
+  pipelineId?: string | null;
 };
 
 export interface Docker {

@@ -66,6 +66,10 @@ export interface Metrics {
   configLoaded(ok: boolean, at: EpochMs): void;
   /** Whether the store takes writes. */
   stateWritable(ok: boolean): void;
+  /** What was paid for one use of machines, USD. */
+  cost(pool: string, use: string, usd: number): void;
+  /** What stands now, USD an hour; machines without a known price are counted, not priced. */
+  running(pool: string, now: { usdPerHour: number; onDemandUsdPerHour: number; unpriced: number }): void;
   /** Things of this manager in EC2 without use, and those whose removal failed. */
   leftovers(kind: string, count: number): void;
   leftoversStuck(count: number): void;

@@ -2,6 +2,7 @@
 // between reading and writing inside `transaction`.
 // Trap: a write that must survive power loss (intents, handed-over leases) is one durable `transaction`. When the disk
 // takes nothing, only those fail; everything else is kept in memory and written later.
+import type { CostEntry } from '../domain/cost.ts';
 import type { Launch } from '../domain/launch.ts';
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
@@ -57,6 +58,11 @@ export interface Store {
    */
   addEvent(event: Omit<Event, 'seq'>): number;
   events(query: { after?: number; limit: number; pool?: string; machine?: string; lease?: string }): Event[];
+
+  /** Appends to the ledger of costs; the newest 200,000 entries are kept. */
+  addCost(entry: CostEntry): void;
+  /** Entries that end after `since`, oldest first. */
+  costs(since: EpochMs): CostEntry[];
 
   /** Writes events that are still in memory; in trouble it tries the disk again. Never throws for the disk. Once a second. */
   flush(): void;

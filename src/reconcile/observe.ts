@@ -9,6 +9,7 @@ import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from '../service/current-config.ts';
 import type { Journal } from '../service/journal.ts';
 import { freshMemory } from '../service/pool-memory.ts';
+import type { PriceBook } from '../service/price-book.ts';
 import type { WaitingLine } from '../service/waiting-line.ts';
 import { createJumpWatch, moveTimes } from './clock-jump.ts';
 import type { Resolver } from './resolver.ts';
@@ -25,6 +26,7 @@ type ObserveDeps = {
   cloud: Cloud;
   sightings: Sightings;
   resolver: Resolver;
+  prices: PriceBook;
   manager: string;
   line: WaitingLine;
   journal: Journal;
@@ -83,6 +85,8 @@ export function createObserver(deps: ObserveDeps): Observer {
       bootP90Ms: bootP90(store.boots(spec.id)),
     }));
     const launches = store.launches();
+    const bound = deps.prices.bound(machines);
+    const costs = bound === null ? {} : { costs: bound };
     return {
       now: clock.now(),
       pools,
@@ -106,6 +110,7 @@ export function createObserver(deps: ObserveDeps): Observer {
       stateTrouble: store.trouble(),
       places: new Map(current.pools.map((spec) => [spec.id, resolver.places(spec)])),
       currentSpecs: new Map(current.pools.map((spec) => [spec.id, resolver.hash(spec)])),
+      ...costs,
       ...(deps.queueView !== undefined && { queue: deps.queueView(clock.now()) }),
     };
   }

@@ -7,6 +7,7 @@ import type { EpochMs } from '../domain/units.ts';
 import type { Notices } from '../ports/notices.ts';
 import type { RunnerStore } from '../ports/runner-store.ts';
 import { type VisitResult, visitHost } from '../provision/visit.ts';
+import { createPriceBook, type PriceBook } from '../service/price-book.ts';
 import { createFreeProof, type FreeProof } from '../service/prove-free.ts';
 import { createRenewals, type Renewals } from '../service/renew-hosts.ts';
 import type { UnknownFolders } from '../service/unknown-folders.ts';
@@ -29,6 +30,7 @@ export type Reconciler = {
   cleaner: HostCleaner;
   actor: Actor;
   proof: FreeProof;
+  prices: PriceBook;
   /** What runs beside the loop, each until its signal aborts: renewals of hosts, the watch over spot. */
   watches: readonly (Renewals | SpotWatch)[];
   nudge(): void;
@@ -64,7 +66,8 @@ export function createReconciler(deps: Deps): Reconciler {
   const sightings = createSightings({ cloud, clock, owner, changed: nudge }, stop);
   const resolver = createResolver({ cloud, clock, changed: nudge }, stop);
   const proof = createFreeProof(deps);
-  const observer = createObserver({ ...deps, sightings, resolver, isOpen: proof.isOpen });
+  const prices = createPriceBook({ ...deps, nudge, placesOf: (pool) => resolver.places(pool) });
+  const observer = createObserver({ ...deps, sightings, resolver, prices, isOpen: proof.isOpen });
   const explainer = createExplainer({ metrics, journal });
   const renewals = createRenewals({
     ...deps,
@@ -82,5 +85,16 @@ export function createReconciler(deps: Deps): Reconciler {
   const spot = createSpotWatch({ ...acting, sites: () => observer.sites() });
   const dropGone = (before: EpochMs) => store.dropGone(before);
   const loop = createLoop({ ...deps, observer, actor, explainer, dropGone });
-  return { loop, sightings, observer, explainer, cleaner, actor, proof, watches: [renewals, spot], nudge };
+  return {
+    loop,
+    sightings,
+    observer,
+    explainer,
+    cleaner,
+    actor,
+    proof,
+    prices,
+    watches: [renewals, spot],
+    nudge,
+  };
 }

@@ -1,17 +1,21 @@
-// What runs beside the loop: lost hosts' connections, leftovers in EC2. Holds no policy of its own.
-import type { LeaksReply } from '../contract/api.ts';
+// What runs beside the loop: lost hosts' connections, leftovers in EC2, prices and costs. Holds no policy of its own.
+import type { CostReply, LeaksReply } from '../contract/api.ts';
 import type { CloudSite } from '../domain/config.ts';
+import type { CostGroup } from '../domain/cost.ts';
 import type { Instance } from '../domain/instance.ts';
 import type { Source } from '../domain/observation.ts';
+import { type DurationMs, type EpochMs, HOUR_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cloud } from '../ports/cloud.ts';
 import type { Connections } from '../ports/connections.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Store } from '../ports/store.ts';
+import { createCostLedger } from './cost-ledger.ts';
 import type { CurrentConfig } from './current-config.ts';
 import type { Journal } from './journal.ts';
 import { createLeftovers } from './leftovers.ts';
 import { listLeaks } from './list-leaks.ts';
+import type { PriceBook } from './price-book.ts';
 import { createConnectionResets } from './reset-connections.ts';
 
 type Deps = {
@@ -28,12 +32,18 @@ type Deps = {
   };
   observer: { site(key: string): CloudSite | null; sites(): CloudSite[] };
   cloud: Cloud;
+  prices: PriceBook;
   manager: string;
 };
 
+const WEEK_MS: DurationMs = 7 * 24 * HOUR_MS;
+
 type Watcher = { run(signal: AbortSignal): Promise<void> };
 
-export type Housekeeping = { watchers: Watcher[]; leaks(): Promise<LeaksReply> };
+export type Housekeeping = { watchers: Watcher[]; leaks(): Promise<LeaksReply>; cost: CostOf };
+
+/** `since` null = a week ago. */
+type CostOf = (by: CostGroup, since: EpochMs | null) => CostReply;
 
 /** All of it. */
 export function createHousekeeping(deps: Deps): Housekeeping {
@@ -48,5 +58,10 @@ export function createHousekeeping(deps: Deps): Housekeeping {
   const sites = () => observer.sites();
   const leftovers = createLeftovers({ ...deps, sites });
   const failures = () => leftovers.failures();
-  return { watchers: [...resets, leftovers], leaks: () => listLeaks({ ...deps, sites, failures }) };
+  const ledger = createCostLedger(deps);
+  return {
+    watchers: [...resets, leftovers, deps.prices, ledger],
+    leaks: () => listLeaks({ ...deps, sites, failures }),
+    cost: (by, since) => ledger.report(by, since ?? deps.clock.now() - WEEK_MS),
+  };
 }

@@ -3,6 +3,7 @@ import type {
   BreakerReply,
   CleanupReply,
   ConfigReply,
+  CostReply,
   EventReply,
   LeaksReply,
   LeaseReply,
@@ -14,10 +15,12 @@ import type {
   QueueReply,
   StatusReply,
 } from '../contract/api.ts';
+import type { CostGroup } from '../domain/cost.ts';
 import { HostlerError } from '../domain/error.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { Plan } from '../domain/plan.ts';
 import { describeReason, type ReasonCode } from '../domain/reason.ts';
+import type { EpochMs } from '../domain/units.ts';
 import { describeAction } from '../planner/plan-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
@@ -65,6 +68,8 @@ export type UseCases = {
   }): readonly EventReply[];
   config(): ConfigReply;
   status(): StatusReply;
+  /** `since` null = a week ago. */
+  cost(by: CostGroup, since: EpochMs | null): CostReply;
   leaks(): Promise<LeaksReply>;
   reload(): Promise<string>;
   cleanup(allManagers: boolean): Promise<CleanupReply>;
@@ -95,6 +100,7 @@ export type UseCaseDeps = {
     | 'state_error'
   >;
   leaks(): Promise<LeaksReply>;
+  cost(by: CostGroup, since: EpochMs | null): CostReply;
   reload(): Promise<string>;
   cleanup(allManagers: boolean): Promise<CleanupReply>;
   isStopping(): boolean;
@@ -219,6 +225,7 @@ export function createUseCases(deps: UseCaseDeps): UseCases {
     leaks: () => deps.leaks(),
     breakers: () => breakerReplies(deps),
     resetBreaker: (key) => resetBreaker(deps, key),
+    cost: (by, since) => deps.cost(by, since),
     reload: () => deps.reload(),
     cleanup: (allManagers) => deps.cleanup(allManagers),
   };

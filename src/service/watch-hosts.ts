@@ -44,8 +44,9 @@ type WatchDeps = {
 function afterLook(lease: Lease, containers: readonly JobContainer[], now: EpochMs): Lease | null {
   const added: JobSeen[] = [];
   const isKnown = (id: string) => [lease.jobs, added].some((jobs) => jobs.some((job) => job.id === id));
-  for (const { jobId, jobUrl } of containers) {
-    if (jobId !== null && !isKnown(jobId)) added.push({ id: jobId, url: jobUrl, seenAt: now });
+  for (const { jobId, jobUrl, projectId: project = null, pipelineId: pipeline = null } of containers) {
+    if (jobId !== null && !isKnown(jobId))
+      added.push({ id: jobId, url: jobUrl, seenAt: now, project, pipeline });
   }
   if (added.length === 0 && containers.length === lease.containers && lease.lookedAt !== null) return null;
   const jobs = added.length === 0 ? lease.jobs : [...lease.jobs, ...added].slice(-JOBS_KEPT);

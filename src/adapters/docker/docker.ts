@@ -45,6 +45,11 @@ function urlOf(text: string | undefined): string | null {
   return text !== undefined && /^https?:\/\/[^\s"'<>]{1,1000}$/.test(text) ? text : null;
 }
 
+/** GitLab's numbers; a job may put any text in labels of its own containers. */
+function numberOf(text: string | undefined): string | null {
+  return text !== undefined && /^\d{1,19}$/.test(text) ? text : null;
+}
+
 /** Docker's `filters` of a query. */
 function filters(given: Readonly<Record<string, readonly string[]>>): string {
   return `filters=${encodeURIComponent(JSON.stringify(given))}`;
@@ -73,6 +78,8 @@ export function createDocker(deps: { clock: Clock }): Docker {
         id: container.Id,
         running: ['running', 'paused', 'restarting'].includes(container.State),
         jobId: container.Labels?.[`${RUNNER_LABEL_PREFIX}job.id`] ?? null,
+        projectId: numberOf(container.Labels?.[`${RUNNER_LABEL_PREFIX}project.id`]),
+        pipelineId: numberOf(container.Labels?.[`${RUNNER_LABEL_PREFIX}pipeline.id`]),
         jobUrl: urlOf(container.Labels?.[`${RUNNER_LABEL_PREFIX}job.url`]),
       }));
   }

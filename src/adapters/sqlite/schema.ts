@@ -23,4 +23,7 @@ export const migrations: readonly string[] = [
   `,
   // The authority that a machine's server certificate comes from: a new one serves new machines only.
   `alter table machine_tls add column ca text;`,
+  // What machines cost, by stretches of use.
+  `create table costs (seq integer primary key autoincrement, until integer not null, body text not null) strict;
+  create index costs_until on costs (until);`,
 ];

@@ -12,6 +12,7 @@ import type { PoolMemory } from '../../domain/observation.ts';
 import type { Rest } from '../../domain/outcome.ts';
 import type { DurationMs } from '../../domain/units.ts';
 import type { MachineTls, Store } from '../../ports/store.ts';
+import { createCostTable } from './cost-table.ts';
 import { type Batch, createDisk } from './disk.ts';
 import { createHistory } from './history.ts';
 import { change, createTableImage, type Record } from './table-image.ts';
@@ -202,6 +203,7 @@ export function createStore(database: DatabaseSync): Store {
     putMemory: (memory) => memories.put(memory.pool, memory),
     ...createBoots(database, record),
     ...createFacts(database, record),
+    ...createCostTable(database, record),
     addEvent(event) {
       const { seq, full } = history.add(event);
       if (full && disk.trouble() === null) flush();

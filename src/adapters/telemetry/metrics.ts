@@ -153,6 +153,8 @@ type PoolMetrics = Pick<
   | 'leaseEnded'
   | 'queue'
   | 'connectionsReset'
+  | 'cost'
+  | 'running'
 >;
 
 function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
@@ -193,6 +195,14 @@ function poolMetrics(series: Series, compat: CompatSeries | null): PoolMetrics {
     ended: (pool, reason) => {
       series.ended.inc(labels.of(series.ended, { pool, reason }));
       compat?.count(pool, failedCreations.has(reason) ? 'creation-failed' : 'removed');
+    },
+    cost: (pool, use, usd) => {
+      series.cost.inc(labels.of(series.cost, { pool, use }), usd);
+    },
+    running: (pool, { usdPerHour, onDemandUsdPerHour, unpriced }) => {
+      series.running.set(labels.of(series.running, { pool }), usdPerHour);
+      series.runningOnDemand.set(labels.of(series.runningOnDemand, { pool }), onDemandUsdPerHour);
+      series.unpriced.set(labels.of(series.unpriced, { pool }), unpriced);
     },
     connectionsReset: (pool, count) => {
       series.resets.inc(labels.of(series.resets, { pool }), count);

@@ -202,6 +202,17 @@ function daemonSeries({ gauge, counter, histogram }: Makers) {
       [],
     ),
     stateWritable: gauge('hostler_state_writable_state', '1 while the state folder takes writes', []),
+    cost: counter('hostler_cost_paid_usd_total', 'What machines have cost, by use: boot, idle, held, job', [
+      'pool',
+      'use',
+    ]),
+    running: gauge('hostler_cost_running_usd_per_hour', 'What the machines that stand cost an hour', [
+      'pool',
+    ]),
+    runningOnDemand: gauge('hostler_cost_on_demand_usd_per_hour', 'What they would cost an hour on demand', [
+      'pool',
+    ]),
+    unpriced: gauge('hostler_cost_unpriced_machines', 'Machines that stand without a known price', ['pool']),
     leftovers: gauge('hostler_leftovers_found_items', 'Things of this manager in EC2 without use', ['kind']),
     leftoversStuck: gauge(
       'hostler_leftovers_stuck_items',

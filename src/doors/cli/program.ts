@@ -24,6 +24,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   pause: () => import('./pause.ts'),
   resume: () => import('./resume.ts'),
   drain: () => import('./drain.ts'),
+  cost: () => import('./cost.ts'),
   leaks: () => import('./leaks.ts'),
   retire: () => import('./retire.ts'),
   reload: () => import('./reload.ts'),

@@ -9,6 +9,7 @@ import { API_HEADER, API_VERSION, type ErrorReply, MAX_BODY_BYTES } from '../../
 import {
   breakerSchema,
   cleanupSchema,
+  costQuerySchema,
   endLeaseQuerySchema,
   eventQuerySchema,
   leaseRequestSchema,
@@ -190,6 +191,10 @@ function readRoutes(app: FastifyInstance, useCases: UseCases): void {
       ...(lease === undefined ? {} : { lease }),
     });
     return reply.send({ events });
+  });
+  app.get('/v1/cost', (request, reply) => {
+    const { by, since } = parse(costQuerySchema, request.query, 'query');
+    return reply.send(useCases.cost(by, since === undefined ? null : Date.parse(since)));
   });
   app.get('/v1/leaks', async (_request, reply) => reply.send(await useCases.leaks()));
   app.get('/v1/config', (_request, reply) => reply.send(useCases.config()));

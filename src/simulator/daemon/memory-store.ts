@@ -192,6 +192,9 @@ export function openMemoryStore(disk: MemoryDisk, hooks: StoreHooks = noHooks): 
     addStore(path) {
       if (!tables.stores.has(path)) put('store', tables.stores, path, true as const);
     },
+    // A run asks for no bill.
+    addCost: () => undefined,
+    costs: () => [],
     fact: (name) => find(tables.facts, name),
     putFact: (name, value) => put('fact', tables.facts, name, value),
     close: () => history.flush(),

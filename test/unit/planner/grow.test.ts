@@ -211,3 +211,26 @@ describe('idle launches', () => {
     expect(codes(seen)).toContain('stale-instances');
   });
 });
+
+describe('max_cost_per_hour', () => {
+  const prices = new Map([[`${SITE}/m5.large:eu-central-1a:spot`, 0.04]]);
+  const priced = (leftUsdPerHour: number, unpriced = 0, known = prices) =>
+    observation({
+      pools: [idle(0)],
+      leases: creates(10),
+      costs: { leftUsdPerHour, unpriced, prices: new Map<string, number | null>(known) },
+    });
+
+  test('lets as many machines grow as it pays for, and says what holds the rest', () => {
+    expect(counts(priced(0.13))).toEqual([['linux', 3, 'demand']]);
+    expect(codes(priced(0.13))).toContain('max-cost');
+    expect(counts(priced(1))).toEqual([['linux', 10, 'demand']]);
+    expect(codes(priced(1))).not.toContain('max-cost');
+  });
+
+  test('holds growth when a price is not known: here, or of what stands', () => {
+    expect(counts(priced(1, 0, new Map()))).toEqual([]);
+    expect(counts(priced(1, 1))).toEqual([]);
+    expect(codes(priced(1, 1))).toContain('max-cost');
+  });
+});

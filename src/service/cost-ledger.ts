@@ -1,0 +1,197 @@
+// The ledger of what machines cost: follows each one from its start to its end, and writes an entry whenever its use changes
+// (and each hour, so that reports are fresh and prices follow the market). Sums for reports and for metrics.
+// Trap: entries of a machine must follow each other, also over a restart: the last one that is stored says where to go on.
+import type { CostReply, CostRowReply } from '../contract/api.ts';
+import {
+  type CostEntry,
+  type CostGroup,
+  type CostJob,
+  type CostRow,
+  type CostUse,
+  costOfStretch,
+  reportCosts,
+} from '../domain/cost.ts';
+import { isBusy, type Lease } from '../domain/lease.ts';
+import { isComing, type Machine } from '../domain/machine.ts';
+import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../domain/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Store } from '../ports/store.ts';
+import type { CurrentConfig } from './current-config.ts';
+import { isBilled, type PriceBook } from './price-book.ts';
+import { isoTime } from './replies.ts';
+
+/** Jobs begin and end in seconds; the ledger is right to this grain. */
+const LOOK_MS: DurationMs = 5 * SECOND_MS;
+/** Longest stretch in one entry. */
+const ENTRY_MS: DurationMs = HOUR_MS;
+/** How far back a start looks for the last entry of machines that stand: max_machine_life is a day unless told otherwise. */
+const TAKE_UP_MS: DurationMs = 48 * HOUR_MS;
+
+type Deps = { store: Store; config: CurrentConfig; clock: Clock; metrics: Metrics; prices: PriceBook };
+
+/** A stretch that is not over: what it is for, and since when. */
+type Open = {
+  key: string;
+  from: EpochMs;
+  use: CostUse;
+  lease: string | null;
+  job: CostJob | null;
+  machine: Machine;
+};
+
+function jobOf(lease: Lease | null): CostJob | null {
+  const job = lease?.jobs.at(-1);
+  if (job === undefined) return null;
+  return { id: job.id, url: job.url, project: job.project ?? null, pipeline: job.pipeline ?? null };
+}
+
+function useOf(
+  machine: Machine,
+  lease: Lease | null,
+  now: EpochMs,
+): Pick<Open, 'use' | 'lease' | 'job' | 'key'> {
+  const name = lease?.name ?? null;
+  if (isComing(machine)) return { use: 'boot', lease: null, job: null, key: 'boot' };
+  if (lease === null) return { use: 'idle', lease: null, job: null, key: 'idle' };
+  if (!isBusy(lease, now)) return { use: 'held', lease: name, job: null, key: `held ${name}` };
+  // Between `url` and its first container a job has no name yet; the one seen last is another one then.
+  const job = lease.containers > 0 ? jobOf(lease) : null;
+  return { use: 'job', lease: name, job, key: `job ${name} ${job?.id ?? ''}` };
+}
+
+/** Sums of products are no better than that; more digits only look exact. */
+const rounded = (value: number) => Math.round(value * 1e6) / 1e6;
+
+function rowReply(row: CostRow): CostRowReply {
+  return {
+    key: row.key,
+    url: row.url,
+    usd: rounded(row.usd),
+    on_demand_usd: rounded(row.onDemandUsd),
+    saved_usd: rounded(row.savedUsd),
+    hours: rounded(row.hours),
+    job_hours: rounded(row.jobHours),
+    unpriced_hours: rounded(row.unpricedHours),
+    idle_share: rounded(row.idleShare),
+    machines: row.machines,
+    jobs: row.jobs,
+  };
+}
+
+export type CostLedger = {
+  run(signal: AbortSignal): Promise<void>;
+  report(by: CostGroup, since: EpochMs): CostReply;
+};
+
+/** Entries out of stretches. */
+function createPricer({ prices }: Pick<Deps, 'prices'>) {
+  return (open: Open, until: EpochMs, isLast: boolean): CostEntry => {
+    const { machine, from, use, lease, job } = open;
+    const { offering, site, id, pool, createdAt } = machine;
+    const stretch = { ms: until - from, lived: until - createdAt, isLast };
+    const rate = prices.priceOf(site, offering)?.usdPerHour ?? null;
+    const onDemand = prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null;
+    const usd = costOfStretch(rate, stretch);
+    const onDemandUsd = costOfStretch(onDemand, stretch);
+    return { from, until, pool, machine: id, lease, use, job, offering, usd, onDemandUsd };
+  };
+}
+
+/** What stands now, by pool. */
+function tellRunning({ config, metrics, prices }: Deps, standing: readonly Machine[]): void {
+  for (const { id } of config.get().pools) {
+    const rates = standing
+      .filter(({ pool }) => pool === id)
+      .map(({ site, offering }) => ({
+        paid: prices.priceOf(site, offering)?.usdPerHour ?? null,
+        onDemand: prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null,
+      }));
+    metrics.running(id, {
+      usdPerHour: rates.reduce((sum, { paid }) => sum + (paid ?? 0), 0),
+      onDemandUsdPerHour: rates.reduce((sum, { onDemand }) => sum + (onDemand ?? 0), 0),
+      unpriced: rates.filter(({ paid }) => paid === null).length,
+    });
+  }
+}
+
+/** The ledger of one daemon. */
+export function createCostLedger(deps: Deps): CostLedger {
+  const { store, clock, metrics } = deps;
+  const open = new Map<string, Open>();
+  const entryOf = createPricer(deps);
+  let lastUntil: Map<string, EpochMs> | null = null;
+
+  /** Where the entries of a machine that is new to this process ended. */
+  function beginOf(machine: Machine): EpochMs {
+    lastUntil ??= new Map(
+      store.costs(clock.now() - TAKE_UP_MS).map((entry) => [entry.machine, entry.until] as const),
+    );
+    return lastUntil.get(machine.id) ?? machine.createdAt;
+  }
+
+  function close(one: Open, until: EpochMs, isLast: boolean): void {
+    if (until <= one.from && !isLast) return;
+    const entry = entryOf(one, Math.max(one.from, until), isLast);
+    store.addCost(entry);
+    if (entry.usd !== null) metrics.cost(entry.pool, entry.use, entry.usd);
+  }
+
+  function follow(machine: Machine, now: EpochMs): void {
+    const lease = machine.lease === null ? null : store.lease(machine.lease);
+    const use = useOf(machine, lease, now);
+    const before = open.get(machine.id);
+    if (before === undefined) {
+      open.set(machine.id, { ...use, machine, from: Math.min(now, beginOf(machine)) });
+      return;
+    }
+    // The job's name comes with its first container: the stretch is its from the start.
+    const isNamed = use.use === 'job' && before.key === `job ${use.lease} ` && use.job !== null;
+    if (isNamed) Object.assign(before, use);
+    before.machine = machine;
+    if (before.key === use.key && now - before.from < ENTRY_MS) return;
+    close(before, now, false);
+    open.set(machine.id, { ...use, machine, from: now });
+  }
+
+  function look(): void {
+    const now = clock.now();
+    const machines = new Map(store.machines().map((machine) => [machine.id, machine]));
+    for (const machine of machines.values()) if (isBilled(machine)) follow(machine, now);
+    for (const [id, one] of open) {
+      const machine = machines.get(id);
+      if (machine !== undefined && isBilled(machine)) continue;
+      close(one, Math.min(now, machine?.endAskedAt ?? machine?.since ?? now), true);
+      open.delete(id);
+    }
+    tellRunning(
+      deps,
+      [...open.values()].map(({ machine }) => machine),
+    );
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        look();
+        await clock.sleep(LOOK_MS, signal);
+      }
+      // What runs on is entered up to here; the next start goes on from it.
+      const now = clock.now();
+      for (const one of open.values()) close(one, now, false);
+    },
+    report(by, since) {
+      const now = clock.now();
+      const running = [...open.values()].map((one) => entryOf(one, Math.max(now, one.from), false));
+      const entries = [...store.costs(since), ...running].filter(({ until }) => until >= since);
+      const { rows, total } = reportCosts(entries, by);
+      return {
+        by,
+        since: isoTime(since),
+        until: isoTime(now),
+        rows: rows.map(rowReply),
+        total: rowReply(total),
+      };
+    },
+  };
+}
