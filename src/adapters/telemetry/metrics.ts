@@ -1,12 +1,13 @@
 // The metrics port on prom-client with a registry of its own: turns what the shell reports into series.
 // Counters of closed label sets begin at zero, so that the first increase is seen.
 // Trap: a pool that left must take its series with it; every series with a pool label goes through `poolLabels`.
-import { type Counter, collectDefaultMetrics, type Gauge, type Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { OutcomeKind } from '../../domain/outcome.ts';
 import type { QueueSourceName } from '../../domain/queue.ts';
 import { type ReasonCode, reasonTexts } from '../../domain/reason.ts';
 import type { Metrics, PoolGauges, QueueGauges } from '../../ports/metrics.ts';
 import { type CompatSeries, createCompatSeries } from './compat-series.ts';
+import { createPoolLabels, type PoolLabels } from './pool-labels.ts';
 import { defineSeries, poolSizeSeries, type Series } from './series.ts';
 
 const outcomeKinds: Readonly<Record<OutcomeKind, true>> = {
@@ -57,29 +58,6 @@ const failedCreations: ReadonlySet<ReasonCode> = new Set([
   'launch-failed',
   'launch-lost',
 ]);
-
-type Labels = Readonly<Record<string, string>>;
-type Labelled = Counter | Gauge | Histogram;
-
-/** Remembers which series a pool has, since prom-client removes only what is named exactly. */
-function createPoolLabels() {
-  const seen = new Map<string, Map<string, () => void>>();
-  return {
-    of: <T extends Labels & { pool: string }>(metric: Labelled, labels: T): T => {
-      const key = `${(metric as unknown as { name: string }).name} ${Object.values(labels).join(' ')}`;
-      const mine = seen.get(labels.pool) ?? new Map<string, () => void>();
-      seen.set(labels.pool, mine);
-      if (!mine.has(key)) mine.set(key, () => (metric as Gauge).remove(labels));
-      return labels;
-    },
-    drop: (pool: string) => {
-      for (const remove of seen.get(pool)?.values() ?? []) remove();
-      seen.delete(pool);
-    },
-  };
-}
-
-type PoolLabels = ReturnType<typeof createPoolLabels>;
 
 /** Everything of a pool that counts from zero. */
 function presetPool(series: Series, labels: PoolLabels, pool: string): void {
