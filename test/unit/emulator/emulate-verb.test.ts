@@ -60,6 +60,26 @@ describe('hostler emulate', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
+  test('serves a GitLab beside EC2 where a port for it is named', async () => {
+    const { child, ready } = await start(
+      '--gitlab-port',
+      '0',
+      '--gitlab-version',
+      '17.2',
+      '--ssh-port',
+      '2023',
+    );
+    const url = String(ready['gitlab']);
+    await fetch(`${url}/_emulator/gitlab/jobs`, { method: 'POST', body: '{"count": 3}' });
+    const headers = { 'private-token': 'any' };
+    const jobs = await fetch(`${url}/api/v4/projects/1/jobs?scope[]=pending`, { headers });
+    expect(await jobs.json()).toHaveLength(3);
+    const version = await fetch(`${url}/api/v4/version`, { headers });
+    expect(await version.json()).toMatchObject({ version: '17.2-ee' });
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
   test.each([
     [['--port', 'http'], '--port'],
     [['--port', '70000'], '65535'],
@@ -76,6 +96,8 @@ describe('hostler emulate', () => {
     [['--host-disk', '512'], '--hosts docker'],
     [['--hosts', 'docker', '--host-disk', '32'], '64 MB'],
     [['--hosts', 'docker', '--ssh-port', '2222'], 'port 22'],
+    [['--gitlab-port', 'x'], 'a port'],
+    [['--gitlab-version', '15.1'], '16 to 19'],
     [['extra'], 'arguments'],
   ])('%j is refused in one line', async (flags, word) => {
     const said: string[] = [];
