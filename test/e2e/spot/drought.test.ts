@@ -86,6 +86,10 @@ describe('a drought on the only offering', () => {
     const breaker = (await world.client.breakers()).find(({ kind }) => kind === 'quota');
     expect(breaker).toMatchObject({ state: 'closed', pools: ['test-runner'] });
     expect(breaker?.message).toContain('L-34B43A08');
+    const reset = await world.hostler('breaker', 'reset', breaker?.key ?? '');
+    expect(reset).toMatchObject({ code: 0, stdout: `${breaker?.key} is open\n` });
+    expect((await world.client.breakers()).some(({ kind }) => kind === 'quota')).toBe(false);
+    expect(await world.hostler('breaker', 'reset', 'nothing')).toMatchObject({ stdout: '' });
     expect(count('RunInstances')).toBeLessThanOrEqual(8);
   });
 });
