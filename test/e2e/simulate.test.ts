@@ -226,3 +226,30 @@ describe('hostler simulate', () => {
     expect(err.trim().split('\n')).toHaveLength(1);
   });
 });
+
+describe('hostler advise', () => {
+  const jobs = ['--workload', 'poisson:60/h,2m', '--days', '1'];
+
+  test('names the cheapest idle policy that keeps the wait, and what other waits cost', async () => {
+    const { code, out } = await hostler('advise', file, ...jobs, '--wait-p95', '20s', '--json');
+    expect(code).toBe(0);
+    const told = JSON.parse(out) as {
+      advice: { IdleCount: number; estimate: { wait_s: { p95: number } } };
+      curve: { wait_p95_s: number }[];
+    };
+    expect(told.advice.IdleCount).toBeGreaterThan(0);
+    expect(told.advice.estimate.wait_s.p95).toBeLessThanOrEqual(20);
+    expect(told.curve.map((point) => point.wait_p95_s)).toEqual([10, 20, 40, 80]);
+  });
+
+  test("writes it as it would stand in the runner's file", async () => {
+    const { out } = await hostler('advise', file, ...jobs, '--wait-p95', '60s');
+    expect(out).toMatch(/\[runners\.machine\]\n {4}IdleCount = 0\n/);
+  });
+
+  test('refuses a wait that nothing keeps in one line', async () => {
+    const { code, err } = await hostler('advise', file, ...jobs, '--wait-p95', '0s');
+    expect(code).toBe(64);
+    expect(err).toMatch(/^hostler: nothing tried keeps p95 ≤ 0 s.*\n$/);
+  });
+});

@@ -32,6 +32,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   'iam-policy': () => import('./iam-policy.ts'),
   'event-rules': () => import('./event-rules.ts'),
   simulate: () => import('./simulate.ts'),
+  advise: () => import('./advise.ts'),
   emulate: () => import('./emulate.ts'),
   demo: () => import('./demo.ts'),
   version: () => import('./version.ts'),

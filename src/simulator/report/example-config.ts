@@ -16,8 +16,8 @@ check_interval = 3
   [runners.docker]
     image = "alpine"
   [runners.machine]
-    IdleCount = 8
-    IdleTime = 300
+    IdleCount = 4
+    IdleTime = 60
     MaxBuilds = 100
     MachineDriver = "amazonec2"
     MachineName = "ci-%s"
@@ -28,14 +28,14 @@ check_interval = 3
       "amazonec2-use-private-address=true",
     ]
     [[runners.machine.autoscaling]]
-      Periods = ["* * 7-17 * * mon-fri *"]
-      IdleCount = 16
-      IdleTime = 300
+      Periods = ["* * 6-18 * * mon-fri *"]
+      IdleCount = 22
+      IdleTime = 60
       Timezone = "UTC"
     [[runners.machine.autoscaling]]
       Periods = ["* 58-59 1 * * * *", "* 0-1 2 * * * *"]
-      IdleCount = 60
-      IdleTime = 300
+      IdleCount = 72
+      IdleTime = 60
       Timezone = "UTC"
 `;
 
