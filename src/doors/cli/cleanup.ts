@@ -13,8 +13,9 @@ export function drawCleanup(reply: CleanupReply): string[] {
     reply.terminated.length === 0
       ? 'nothing to terminate'
       : `terminated ${reply.terminated.length}: ${reply.terminated.join(' ')}`;
-  const removed =
-    reply.removed.length === 0 ? [] : [`removed ${reply.removed.length}: ${reply.removed.join(' ')}`];
+  // A daemon one version older does not tell.
+  const ids: readonly string[] = (reply as Partial<CleanupReply>).removed ?? [];
+  const removed = ids.length === 0 ? [] : [`removed ${ids.length}: ${ids.join(' ')}`];
   const kept = reply.kept.map(({ instance, why }) => `kept ${instance}: ${why}`);
   const next = 'all pools are drained now; hostler resume POOL opens one again';
   return [ended, ...removed, ...kept, `left: ${reply.left}`, next].map((line) => plain(line));

@@ -413,7 +413,7 @@ describe('changes', () => {
     const left = { ...script, 'POST /v1/cleanup': { body: { terminated: [], kept: [], left: 2 } } };
     const result = await run('cleanup --yes', left);
     expect(result.code).toBe(5);
-    expect(result.err).toContain('2 instances of owner build-runner are left');
+    expect(result.err).toContain('2 things of owner build-runner are left');
   });
 });
 
