@@ -7,6 +7,9 @@ import { type AddressInfo, connect, createServer, isIP, type Socket } from 'node
 import { messageOf } from '../../domain/error.ts';
 import type { Connections, Hail } from '../../ports/connections.ts';
 
+/** Of iproute2. */
+const SS = 'ss';
+
 /** Bytes of `ss` output: some 200 a connection, so thousands of connections to one host. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
@@ -18,7 +21,7 @@ type Ran = { ok: true; stdout: string } | { ok: false; why: string };
 function run(args: readonly string[], signal: AbortSignal): Promise<Ran> {
   return new Promise((resolve) => {
     const options = { signal, maxBuffer: MAX_OUTPUT_BYTES, encoding: 'utf8' } as const;
-    execFile('ss', args, options, (error, stdout, stderr) => {
+    execFile(SS, args, options, (error, stdout, stderr) => {
       const said = stderr.trim().split('\n')[0] ?? '';
       const isDenied = /not permitted|denied/i.test(said);
       if (error !== null && 'code' in error && error.code === 'ENOENT')

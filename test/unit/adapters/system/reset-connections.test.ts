@@ -5,10 +5,12 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConnections } from '../../../../src/adapters/system/reset-connections.ts';
 
+/** Of iproute2. */
+const IP = 'ip';
 const connections = createConnections();
 const limit = (ms = 10_000) => AbortSignal.timeout(ms);
 const why = await connections.trouble(limit());
-const hasNetns = why === null && spawnSync('ip', ['netns', 'list'], { stdio: 'ignore' }).status === 0;
+const hasNetns = why === null && spawnSync(IP, ['netns', 'list'], { stdio: 'ignore' }).status === 0;
 if (why !== null) console.warn(`connections cannot be reset here: ${why}`);
 
 const ends: (() => void)[] = [];
@@ -72,15 +74,15 @@ describe.skipIf(!hasNetns)('a host that drops packets', () => {
   test('is deaf, and a client that waits for it is freed', async () => {
     const name = `hostler${process.pid}`;
     const ip = (...args: string[]) => {
-      const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
+      const { status, stderr } = spawnSync(IP, args, { encoding: 'utf8' });
       expect({ args, status, stderr }).toMatchObject({ status: 0 });
     };
     // Interface names have at most 15 characters.
     const [near, far] = [`hn${process.pid}`, `hf${process.pid}`];
     ip('netns', 'add', name);
-    ends.push(() => void spawnSync('ip', ['netns', 'del', name]));
+    ends.push(() => void spawnSync(IP, ['netns', 'del', name]));
     ip('link', 'add', near, 'type', 'veth', 'peer', 'name', far);
-    ends.push(() => void spawnSync('ip', ['link', 'del', near]));
+    ends.push(() => void spawnSync(IP, ['link', 'del', near]));
     ip('link', 'set', far, 'netns', name);
     ip('addr', 'add', '198.18.77.1/30', 'dev', near);
     ip('link', 'set', near, 'up');
@@ -88,7 +90,7 @@ describe.skipIf(!hasNetns)('a host that drops packets', () => {
     ip('-n', name, 'link', 'set', far, 'up');
     const code =
       "require('node:net').createServer((s) => s.on('error', () => {}).write('hi')).listen(2222, '198.18.77.2', () => console.log('up'))";
-    const server = spawn('ip', ['netns', 'exec', name, process.execPath, '-e', code], {
+    const server = spawn(IP, ['netns', 'exec', name, process.execPath, '-e', code], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     ends.push(() => void server.kill('SIGKILL'));
