@@ -25,14 +25,17 @@ const answering = [
 
 type Ended = { code: number | null; err: string };
 
+/** Waits for a line before it becomes what follows: the reader must be gone by then. */
+const held = ['/bin/sh', '-c', 'read -r _; exec "$@"', 'held'];
+
 /** A call of the runner whose stdout is `to`. */
 function call(
   words: readonly string[],
   to: number | 'gone',
   shell: readonly string[] = ['/bin/sh'],
 ): Promise<Ended> {
-  const [command = '', ...first] = shell;
-  const child = spawn(command, [...first, door, '--bugsnag-api-token=no-report', ...words], {
+  const [command = '', ...rest] = [...(to === 'gone' ? held : []), ...shell];
+  const child = spawn(command, [...rest, door, '--bugsnag-api-token=no-report', ...words], {
     env: {
       PATH: process.env['PATH'] ?? '',
       HOME: scene.folder,
@@ -40,9 +43,10 @@ function call(
       HOSTLER_SOCKET: scene.socket,
       HOSTLER_NODE: process.execPath,
     },
-    stdio: ['ignore', to === 'gone' ? 'pipe' : to, 'pipe'],
+    stdio: ['pipe', to === 'gone' ? 'pipe' : to, 'pipe'],
   });
-  child.stdout?.destroy();
+  child.stdout?.once('close', () => child.stdin?.end('go\n')).destroy();
+  if (to !== 'gone') child.stdin?.end();
   let err = '';
   child.stderr?.on('data', (piece) => (err += String(piece)));
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, err })));
