@@ -113,3 +113,23 @@ export function adoptOrphans(draft: Draft, machineId: () => string): void {
     }
   }
 }
+
+/**
+ * What a list showed that is stale by now: its instances without a record still stand against limits, and their first looks
+ * are kept. Nothing is done to them before a fresh list shows them again.
+ */
+export function rememberOrphans(draft: Draft): void {
+  const { seen } = draft;
+  for (const source of seen.instances.values()) {
+    if (source.kind !== 'stale') continue;
+    const known = new Set(draft.slots.map(({ machine }) => machine.instance));
+    for (const instance of source.value) {
+      const isAwaited = draft.openLaunches.has(instance.tags[TAG.launch] ?? '');
+      if (known.has(instance.id) || isAwaited || !isUp(instance) || !isOurs(seen, instance)) continue;
+      const pool = draft.poolById.get(instance.tags[TAG.pool] ?? '');
+      if (pool !== undefined) pool.unrecorded += 1;
+      const first = seen.orphansSeen.get(instance.id);
+      if (first !== undefined) draft.looks.set(instance.id, first);
+    }
+  }
+}

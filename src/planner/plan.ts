@@ -8,7 +8,7 @@ import { explainPool } from './explain-pool.ts';
 import { growPools, type Make } from './grow.ts';
 import { findAddresses, followLaunches, matchInstances } from './intents.ts';
 import { buryDead, checkLiveness, startProvisioning } from './liveness.ts';
-import { adoptOrphans } from './orphans.ts';
+import { adoptOrphans, rememberOrphans } from './orphans.ts';
 import { shrinkPools } from './shrink.ts';
 import { sizePools, updateReserves } from './size.ts';
 import { terminateEnded } from './terminations.ts';
@@ -62,6 +62,7 @@ export function planTick(observation: Observation, make: Make): Plan {
   matchInstances(draft);
   followLaunches(draft);
   adoptOrphans(draft, () => make.machineId());
+  rememberOrphans(draft);
   buryDead(draft);
   checkLiveness(draft);
   endWornOut(draft);

@@ -31,7 +31,8 @@ export function createVirtualClock(timeline: Timeline, life: ProcessLife, wall: 
   const done = Promise.resolve();
   const sleepersOn = createSleepers();
   return {
-    now: () => timeline.now() + wall.aheadMs,
+    // Whole milliseconds, as the system's clock gives them.
+    now: () => Math.floor(timeline.now() + wall.aheadMs),
     monotonic: () => timeline.now() - start,
     sleep(ms, signal) {
       if (!life.isAlive()) return life.never;

@@ -50,6 +50,13 @@ describe('an instance of this manager without a record', () => {
     expect(acts(seen(stranger, { ...young, pools: [poolSpec({ limit: 2 })] }))).toEqual(['launch demand']);
   });
 
+  test('stands against the limits, and stays looked at, while the list that showed it is stale', () => {
+    const stale = { kind: 'stale', value: [stranger], at: NOON - MINUTE_MS, why: 'down' } as const;
+    const over = { leases: creates(1), pools: [poolSpec({ limit: 1 })], instances: new Map([[SITE, stale]]) };
+    expect(acts(seen(stranger, over))).toEqual([]);
+    expect(planTick(seen(stranger, over), counter()).orphans).toEqual(looked);
+  });
+
   test('is adopted by its pool and provisioned anew', () => {
     const plan = planTick(seen(stranger), counter());
     expect(plan.actions).toMatchObject([
