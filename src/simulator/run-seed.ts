@@ -114,7 +114,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
   const { seed, faults, hours = USUAL_HOURS, trace } = options;
   const scenario = scenarioOf(seed, hours);
   const { working, resting } = await configsOf(scenario);
-  const plan = createFaultPlan(seed, faults);
+  const plan = createFaultPlan({ seed, names: faults, start: START, now: () => watched.now() });
   const spells: Spells = { deafUntil: 0, unreadableUntil: 0, crashIn: null };
   let turn = 0;
   const configAt = (list: typeof working) => list[turn % TOKENS] as (typeof working)[number];

@@ -6,6 +6,8 @@ import { assemble, type Parts, type Ports } from '../../assemble.ts';
 import type { Config } from '../../domain/config.ts';
 import { messageOf } from '../../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Keys } from '../../ports/keys.ts';
 import type { Seeded } from '../../sim/seeded.ts';
 import type { VirtualTimeline } from '../../sim/timeline.ts';
 import type { World } from '../../sim/world.ts';
@@ -71,6 +73,25 @@ export type SimDaemon = {
   starts(): number;
 };
 
+/** Keys take a moment to make: long enough for a create to come in between. */
+const KEY_MS: DurationMs = 3;
+
+function withPace(keys: DaemonParts['keys'], clock: Clock): Keys {
+  const later =
+    <A extends unknown[], T>(make: (...order: A) => Promise<T>) =>
+    async (...order: A): Promise<T> => {
+      await clock.sleep(KEY_MS);
+      return make(...order);
+    };
+  const { hostKey, issueClient, issueServer } = keys;
+  return {
+    ...keys,
+    hostKey: later(hostKey),
+    issueClient: later(issueClient),
+    issueServer: later(issueServer),
+  };
+}
+
 function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
   const { timeline, park, world, wall, disk, random, folder } = parts;
   const clock = createVirtualClock(timeline, life, wall);
@@ -84,7 +105,7 @@ function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
     cloud: createSimCloud({ ...parts.cloud, world, line, clock, random }),
     hosts: createSimHosts({ park, line, clock }),
     docker: createSimDocker({ park, line, clock, life, onClean: parts.onClean }),
-    keys: parts.keys,
+    keys: withPace(parts.keys, clock),
     runnerStore: createSimRunnerStore({
       folders: new Map([[folder.path, folder]]),
       clock,
