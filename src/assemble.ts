@@ -179,7 +179,7 @@ function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler
     metrics,
     line,
     runnerStore,
-    startCleaning: (machine) => cleaner.start(machine),
+    startCleaning: (machine, job) => cleaner.start(machine, job),
     isOpen: (machine) => proof.isOpen(machine),
     isStopping: () => stop.aborted,
     nudge: () => late.loop.nudgeForDemand(),

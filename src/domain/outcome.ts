@@ -13,7 +13,7 @@ export type OutcomeKind =
   | 'unsupported' // this type or market is not offered there: rests for hours
   | 'batch-too-big' // halve the batch, at once
   | 'interrupted' // EC2 took a spot machine of this offering back: others are taken first for a while
-  | 'denied' // credentials or permissions: no retry before a reload or a long while
+  | 'denied' // credentials or permissions: a permission waits for a reload, or a day
   | 'invalid' // the request itself is wrong (options, AMI, subnet): a configuration error
   | 'not-found' // the instance is not known to EC2
   | 'token-mismatch' // same token, other parameters: our bug

@@ -83,7 +83,17 @@ export function findAddresses(draft: Draft): void {
   }
 }
 
-function resend(draft: Draft, launch: Launch): void {
+/** Tokens that were asked again within the last minute, by pool. */
+function sentAgain(draft: Draft): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { pool, token } of draft.seen.launches) {
+    const sentAt = draft.seen.orphansSeen.get(`sent:${token}`);
+    if (sentAt !== undefined && draft.now - sentAt < MINUTE_MS) counts.set(pool, (counts.get(pool) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function resend(draft: Draft, launch: Launch, again: Map<string, number>): void {
   // After a long absence of the daemon every repetition is due at once; they still go out one by one.
   const key = `sent:${launch.token}`;
   const sentAt = draft.seen.orphansSeen.get(key);
@@ -94,6 +104,11 @@ function resend(draft: Draft, launch: Launch): void {
   if (closed !== null) return wakeBy(draft, closed.until);
   const budget = draft.budgets.get(launch.site);
   if (budget === undefined || budget.launches < 1) return wakeBy(draft, draft.now + SECOND_MS);
+  // When answers fail, each token alone is slow; many of them together would be a storm all the same.
+  const most = draft.poolById.get(launch.pool)?.spec.failedLaunchesPerMinute ?? 1;
+  const sent = again.get(launch.pool) ?? 0;
+  if (sent >= most) return wakeBy(draft, draft.now + RESEND_FIRST_MS);
+  again.set(launch.pool, sent + 1);
   budget.launches -= 1;
   budget.instances -= launch.count;
   draft.looks.set(key, draft.now);
@@ -130,6 +145,7 @@ export function followLaunches(draft: Draft): void {
     if (!draft.openLaunches.has(slot.machine.launch)) continue;
     byToken.set(slot.machine.launch, [...(byToken.get(slot.machine.launch) ?? []), slot]);
   }
+  const again = sentAgain(draft);
   for (const launch of draft.seen.launches.toSorted((a, b) => compareText(a.token, b.token))) {
     const slots = byToken.get(launch.token) ?? [];
     const waiting = slots.filter(awaitsInstance);
@@ -141,7 +157,7 @@ export function followLaunches(draft: Draft): void {
       if (!matchedNow) forget(draft, launch, [], slots.length > 0 ? 'launched' : 'launch-lost');
     } else if (draft.now - launch.at < RESEND_FOR_MS) {
       // Requests that EC2 opened are its answer: they are followed until they are over.
-      if (launch.requests === undefined) resend(draft, launch);
+      if (launch.requests === undefined) resend(draft, launch, again);
     } else {
       const listing = draft.listings.get(launch.site);
       const isLate = listing !== undefined && listing.at - launch.at >= LOOKS_APART_MS;

@@ -34,6 +34,7 @@ const paces: Record<OutcomeKind, Pace> = {
   'batch-too-big': pace(10 * MINUTE_MS, 10 * MINUTE_MS),
   // EC2 takes machines of one offering back in waves; Karpenter avoids it for as long as after a capacity miss.
   interrupted: pace(3 * MINUTE_MS, 30 * MINUTE_MS),
+  // Credentials: expired ones are renewed, and a blocked account is opened, without a word to us.
   denied: pace(MINUTE_MS, 30 * MINUTE_MS),
   invalid: pace(MINUTE_MS, 30 * MINUTE_MS),
   'not-found': pace(5 * SECOND_MS, MINUTE_MS),
@@ -42,6 +43,22 @@ const paces: Record<OutcomeKind, Pace> = {
   protected: pace(30 * SECOND_MS, 5 * MINUTE_MS),
   unknown: pace(2 * SECOND_MS, MINUTE_MS),
 };
+
+/**
+ * A missing permission comes back by a person, who reloads then; this is for those who forget. The first denial rests as
+ * `paces` says all the same: IAM's own changes take effect after seconds, and a new manager starts within them.
+ */
+const UNTIL_RELOAD_MS: DurationMs = 24 * HOUR_MS;
+const untilReload = pace(MINUTE_MS, UNTIL_RELOAD_MS);
+
+/** A right that a policy must give; what is denied to a whole account are its credentials. */
+function isPermission({ kind, scope }: Outcome): boolean {
+  return kind === 'denied' && scope !== 'account';
+}
+
+function paceOf(outcome: Outcome): Pace {
+  return isPermission(outcome) ? untilReload : paces[outcome.kind];
+}
 
 /** Jitter never shortens a rest below this share of it: a rest of nothing would be a retry storm. */
 const LEAST_SHARE = 0.25;
@@ -67,9 +84,10 @@ export function restAfter(
     previous.outcome.kind === failure.outcome.kind &&
     now - previous.until < FORGOTTEN_AFTER_MS;
   const failures = inRow ? previous.failures + 1 : 1;
-  const { first, longest, jobsWait } = paces[failure.outcome.kind];
+  const { first, longest, jobsWait } = paceOf(failure.outcome);
   const cap = at.jobsWait ? jobsWait : longest;
-  const full = Math.min(cap, first * 2 ** Math.min(failures - 1, MOST_DOUBLINGS));
+  const isForReload = isPermission(failure.outcome) && failures > 1;
+  const full = isForReload ? cap : Math.min(cap, first * 2 ** Math.min(failures - 1, MOST_DOUBLINGS));
   const length = Math.round(full * (LEAST_SHARE + (1 - LEAST_SHARE) * at.random01));
   return { key: failure.key, outcome: failure.outcome, failures, since: now, until: now + length };
 }
@@ -119,7 +137,7 @@ export function restKeysFor(site: string, pool: string, place: RestPlace): strin
 
 /** When this rest ends; jobs that began to wait meanwhile cut a long one short. */
 function endOf(rest: Rest, jobsWait: boolean): EpochMs {
-  return jobsWait ? Math.min(rest.until, rest.since + paces[rest.outcome.kind].jobsWait) : rest.until;
+  return jobsWait ? Math.min(rest.until, rest.since + paceOf(rest.outcome).jobsWait) : rest.until;
 }
 
 /** Closes nothing: a memory of halved batches, or of machines that were taken back. */

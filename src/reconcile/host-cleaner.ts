@@ -2,6 +2,7 @@
 // networks go, images and named volumes stay while the disk has room. Then the machine is ready again, or ends.
 // Trap: a machine that cannot be cleaned must never be handed out again.
 import { messageOf } from '../domain/error.ts';
+import type { JobSeen } from '../domain/lease.ts';
 import { type Machine, moveMachine } from '../domain/machine.ts';
 import type { ReasonCode } from '../domain/reason.ts';
 import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
@@ -39,8 +40,11 @@ type CleanerDeps = {
 };
 
 export type HostCleaner = {
-  /** Starts cleaning a machine whose lease ended; a second call while it runs does nothing. */
-  start(machine: string): void;
+  /**
+   * Starts cleaning a machine whose lease ended, with the job that ran at the lease's last look, if any; a second call
+   * while it runs does nothing.
+   */
+  start(machine: string, job?: JobSeen | null): void;
   /** Takes up what a crash interrupted. */
   resume(): void;
   /** Ends when all cleaning under way has ended. */
@@ -121,7 +125,16 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
     return { fault: { code: 'disk-full', text, detail: { percent, watermark: DISK_WATERMARK } }, left };
   }
 
-  async function clean(id: string): Promise<void> {
+  /** A runner often sees the end of its host before EC2's lists show it, and gives the lease back: then this names the job. */
+  function tellLostJob({ id, pool, instance, ending }: Machine, job: JobSeen | null): void {
+    if (ending !== 'interrupted' || job === null) return;
+    const named = job.url === null ? `job ${job.id}` : `job ${job.id} (${job.url})`;
+    const text = `${named} was lost with ${instance ?? id}`;
+    const detail = { job: job.id, url: job.url, instance };
+    journal({ code: 'job-lost', pool, machine: id, level: 'warn', text, detail });
+  }
+
+  async function clean(id: string, job: JobSeen | null): Promise<void> {
     const machine = store.machine(id);
     try {
       const host = machine === null ? null : deps.hostOf(machine);
@@ -131,15 +144,17 @@ export function createHostCleaner(deps: CleanerDeps, stop: AbortSignal): HostCle
         isKnown ? await cleaned(machine, host) : cleanFailed('its address or certificates are unknown'),
       );
     } catch (error) {
-      if (!stop.aborted) done(id, cleanFailed(messageOf(error)));
+      if (stop.aborted) return;
+      if (machine !== null) tellLostJob(machine, job);
+      done(id, cleanFailed(messageOf(error)));
     }
   }
 
-  const start = (id: string) => {
+  const start = (id: string, job: JobSeen | null = null) => {
     if (underWay.has(id) || stop.aborted) return;
     underWay.set(
       id,
-      clean(id)
+      clean(id, job)
         // Nobody waits for it: what its end could not store is taken up by the next start.
         .catch((error: unknown) =>
           log.error('a host could not be cleaned', { machine: id, error: messageOf(error) }),

@@ -3,7 +3,7 @@
 // Trap: the caller's connection is its life. While a lease is not held, its close takes everything back.
 import type { LeaseRequest } from '../contract/api.ts';
 import { type ErrorCode, HostlerError, messageOf } from '../domain/error.ts';
-import type { Lease } from '../domain/lease.ts';
+import type { JobSeen, Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { ReasonCode } from '../domain/reason.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
@@ -37,7 +37,8 @@ export type LeaseDeps = {
   /** The folder's files for a granted machine (contract/machine-files.ts, with our CA). */
   filesFor(lease: Lease, machine: Machine): { url: string; files: Readonly<Record<string, string>> };
   /** A machine whose lease ended is to be cleaned and made ready again. */
-  startCleaning(machine: string): void;
+  /** `job`: what ran on it at the last look of its lease. */
+  startCleaning(machine: string, job: JobSeen | null): void;
   /** Look again soon. */
   nudge(): void;
   /** While the daemon stops, connections close without ending leases: the doors come back after the restart. */
@@ -132,7 +133,8 @@ function end(context: Context, name: string, code: ReasonCode): boolean {
     detail: { jobs: lease.jobs.length, held_s: Math.round(heldMs / SECOND_MS) },
   });
   metrics.leaseEnded(lease.pool, code);
-  if (machine?.cleaning === true) context.startCleaning(machine.id);
+  if (machine?.cleaning === true)
+    context.startCleaning(machine.id, lease.containers > 0 ? (lease.jobs.at(-1) ?? null) : null);
   else if (machine !== null) grantReady(context, machine.pool);
   context.nudge();
   return true;

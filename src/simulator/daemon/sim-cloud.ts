@@ -3,7 +3,7 @@
 // Must not be kinder than EC2: what the adapter would meet (limits, lost answers, lists that lag) is met here.
 // Trap: a call that was sent happens, also when its process has died meanwhile.
 import { createCallLimits } from '../../adapters/aws/call-limits.ts';
-import { outcomeOfError, unreadableAnswer } from '../../adapters/aws/errors.ts';
+import { outcomeOfError, unreadableAnswer, withQuota } from '../../adapters/aws/errors.ts';
 import { terminateInstances } from '../../adapters/aws/terminate-instances.ts';
 import type { CloudSite } from '../../domain/config.ts';
 import { type Instance, TAG } from '../../domain/instance.ts';
@@ -208,7 +208,7 @@ export function createSimCloud(parts: CloudParts): Cloud {
         if (outcome.kind === 'unknown') return { kind: 'unknown', outcome };
         if (outcome.kind !== 'throttled') limits.refundInstances(action, count);
         if (outcome.kind === 'invalid' || outcome.kind === 'not-found') resolved.clear();
-        return { kind: 'refused', outcome };
+        return { kind: 'refused', outcome: withQuota(outcome, order.request.offering) };
       }
     },
     terminate(site, instances, signal) {

@@ -89,6 +89,25 @@ describe('a launch whose answer was lost', () => {
     expect(acts({ ...soon, now: NOON + 10 * SECOND_MS })).toEqual(['resend t-1 launch-unknown']);
   });
 
+  test('is asked again no more often than failing launches are, however many answers were lost', () => {
+    const ids = Array.from({ length: 20 }, (_, index) => `${index + 10}`);
+    const at = NOON - 5 * MINUTE_MS;
+    const row = { phase: 'requested', since: at, createdAt: at } as const;
+    const seen = observation({
+      machines: ids.map((id) => machine({ id: `m-${id}`, launch: `t-${id}`, ...row })),
+      launches: ids.map((id) => launch({ token: `t-${id}`, machines: [`m-${id}`], at, sends: 1 })),
+      budgets: new Map([[SITE, { launches: 50, instances: 1_000 }]]),
+    });
+    const resends = (plan: ReturnType<typeof planTick>) =>
+      plan.actions.flatMap((action) => (action.kind === 'resend' ? [action.token] : []));
+    const first = planTick(seen, counter());
+    expect(resends(first)).toEqual(ids.slice(0, 6).map((id) => `t-${id}`));
+    const later = { ...seen, orphansSeen: first.orphans, now: NOON + 50 * SECOND_MS };
+    expect(resends(planTick(later, counter()))).toEqual([]);
+    const next = { ...later, now: NOON + MINUTE_MS };
+    expect(resends(planTick(next, counter()))).toHaveLength(6);
+  });
+
   test('waits for a call token, and for the end of an account’s rest', () => {
     const outcome = {
       kind: 'throttled',

@@ -40,10 +40,31 @@ describe('a rest after a refused launch', () => {
     ['throttled', true, [2, 4, 8, 16, 32, 60, 60].map((seconds) => seconds * SECOND_MS)],
     ['quota', false, [1, 2, 4, 8, 10].map((minutes) => minutes * MINUTE_MS)],
     ['unsupported', true, [1, 2, 4, 6].map((hours) => hours * HOUR_MS)],
-    ['denied', true, [1, 2, 4, 8, 16, 30, 30].map((minutes) => minutes * MINUTE_MS)],
     ['unknown', true, [2, 4, 8].map((seconds) => seconds * SECOND_MS)],
   ])('grows from failure to failure: %s, jobs waiting %s', (kind, jobsWait, expected) => {
     expect(lengths(kind, expected.length, { random01: 1, jobsWait })).toEqual(expected);
+  });
+
+  test('of refused credentials grows to half an hour: they are renewed without a reload', () => {
+    const found: number[] = [];
+    let rest: Rest | null = null;
+    for (let now = 0; found.length < 7; now = rest.until) {
+      rest = restAfter(rest, { key: 'k', outcome: outcome('denied', 'account') }, now, atMost);
+      found.push((rest.until - now) / MINUTE_MS);
+    }
+    expect(found).toEqual([1, 2, 4, 8, 16, 30, 30]);
+  });
+
+  test('of a missing permission ends by a reload: one more try after a minute, then none for a day', () => {
+    for (const scope of ['pool', 'market', 'call'] as const) {
+      const failure = { key: 'k', outcome: outcome('denied', scope) };
+      const first = restAfter(null, failure, 0, atMost);
+      const second = restAfter(first, failure, MINUTE_MS, atMost);
+      expect([first.until, second.until]).toEqual([MINUTE_MS, 24 * HOUR_MS + MINUTE_MS]);
+      const open = closingRest([second], ['k'], 23 * HOUR_MS, true);
+      expect(open?.until).toBe(second.until);
+      expect(isClearedByReload(second)).toBe(true);
+    }
   });
 
   test('is spread by jitter over a quarter to the whole of its length', () => {
