@@ -10,6 +10,7 @@ import { faultHooks } from './faults/fault-hooks.ts';
 import type { FaultName } from './faults/fault-names.ts';
 import { createFaultPlan } from './faults/fault-plan.ts';
 import { configOf } from './run/config-of.ts';
+import { withQueue } from './run/queue-way.ts';
 import { driven } from './run/runner-file.ts';
 import { fileOf, type Scenario, scenarioOf } from './run/scenario.ts';
 import type { Stage } from './run/stage.ts';
@@ -55,7 +56,7 @@ async function configsOf(scenario: Scenario) {
     const config = await configOf(fileOf(scenario, { turn, isResting }));
     // At rest a standing runner wants nothing either.
     const way = isResting && scenario.way === 'standing' ? 'drop-in' : scenario.way;
-    return { ...config, pools: config.pools.map((pool) => driven(pool, way)) };
+    return { ...config, pools: config.pools.map((pool) => withQueue(driven(pool, way), scenario.queue)) };
   };
   const working = await Promise.all(Array.from({ length: TOKENS }, (_, turn) => read(turn, false)));
   const resting = await Promise.all(Array.from({ length: TOKENS }, (_, turn) => read(turn, true)));

@@ -9,6 +9,7 @@ import type { SpotPrices } from '../sim/spot-prices.ts';
 import type { Arrival } from '../sim/workload.ts';
 import { prepareSimKeys } from './daemon/sim-keys.ts';
 import { createCostBook, LOOK_EVERY_MS } from './run/cost-book.ts';
+import { type QueueWay, withQueue } from './run/queue-way.ts';
 import { driven, type RunnerWay } from './run/runner-file.ts';
 import { createStage, type Stage } from './run/stage.ts';
 import { drive } from './time/drive.ts';
@@ -20,6 +21,8 @@ export type SimulateOptions = {
   /** Launch to a host that answers. */
   bootMs: DurationMs;
   runner: RunnerWay;
+  /** Whether hostler sees GitLab's queue; default: as the configuration says. */
+  queue?: QueueWay;
   startAt: EpochMs;
   days: number;
   seed: number;
@@ -149,7 +152,10 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
 async function live(options: SimulateOptions): Promise<SimulationResult> {
   const { startAt, days, warmUpMs = QUARTER_MS, coolDownMs = HOUR_MS, runner } = options;
   const endAt = startAt + days * DAY_MS;
-  const config = { ...options.config, pools: options.config.pools.map((pool) => driven(pool, runner)) };
+  const pools = options.config.pools.map((pool) =>
+    withQueue(driven(pool, runner), options.queue ?? 'config'),
+  );
+  const config = { ...options.config, pools };
   const pem = await prepareSimKeys(startAt);
   const stage = createStage({
     ...options,

@@ -15,6 +15,7 @@ export type FrameFlags = {
   days?: number;
   boot: number;
   runner: Frame['runner'];
+  queue: NonNullable<Frame['queue']>;
   seed: number;
   peer: Frame['flavour'];
   compareMarket?: 'spot' | 'on-demand';
@@ -109,6 +110,12 @@ export function withFrame(command: Command): Command {
       "on-demand, standing, or drop-in: the runner's file as it is",
       oneOf('on-demand', 'standing', 'drop-in'),
       'on-demand',
+    )
+    .option(
+      '--queue <way>',
+      "GitLab's queue: on (polled), webhook (told at once), off, or config: as the file says",
+      oneOf('config', 'on', 'webhook', 'off'),
+      'config',
     )
     .option('--seed <n>', 'of all randomness', number('--seed', 0, 2 ** 31, true), 1)
     .option('--pool <name>', 'this pool alone')
@@ -209,6 +216,7 @@ export async function readFrame(flags: FrameFlags): Promise<Frame> {
     workload: workload.filter(({ atMs }) => atMs < days * DAY_MS),
     bootMs: flags.boot * SECOND_MS,
     runner: flags.runner,
+    queue: flags.queue,
     flavour: flags.peer,
     startAt,
     days,

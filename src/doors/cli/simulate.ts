@@ -83,8 +83,9 @@ function about(path: string | undefined, frame: Frame, flags: Flags): string {
   const jobs = flags.jobs === undefined ? (flags.workload ?? 'week') : `jobs of ${flags.jobs}`;
   const days = Number(frame.days.toFixed(3));
   const from = new Date(frame.startAt).toISOString().slice(0, 16).replace('T', ' ');
+  const queue = flags.queue === 'config' ? '' : `, queue ${flags.queue}`;
   const peer = flags.compare === undefined ? '' : `, docker-machine as ${frame.flavour}`;
-  return `${path ?? 'the example configuration'}, ${jobs} (${frame.workload.length} jobs), ${days} days from ${from} UTC, boot ${frame.bootMs / 1000} s, runner ${frame.runner}${peer}, seed ${frame.seed}`;
+  return `${path ?? 'the example configuration'}, ${jobs} (${frame.workload.length} jobs), ${days} days from ${from} UTC, boot ${frame.bootMs / 1000} s, runner ${frame.runner}${queue}${peer}, seed ${frame.seed}`;
 }
 
 function json(path: string | undefined, frame: Frame, flags: Flags, outcomes: readonly Outcome[]): unknown {
@@ -104,6 +105,7 @@ function json(path: string | undefined, frame: Frame, flags: Flags, outcomes: re
     days: frame.days,
     boot_s: frame.bootMs / 1_000,
     runner: frame.runner,
+    queue: flags.queue,
     seed: frame.seed,
     ...(flags.compare === undefined ? {} : { peer: frame.flavour }),
     ...(flags.waitP95 === undefined ? {} : { wait_p95_s: flags.waitP95 }),

@@ -8,6 +8,7 @@ import { messageOf } from '../../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Keys } from '../../ports/keys.ts';
+import type { Gitlab } from '../../sim/gitlab/gitlab.ts';
 import type { Seeded } from '../../sim/seeded.ts';
 import type { VirtualTimeline } from '../../sim/timeline.ts';
 import type { World } from '../../sim/world.ts';
@@ -26,6 +27,7 @@ import { type CloudParts, createSimCloud } from './sim-cloud.ts';
 import { createSimDocker } from './sim-docker-port.ts';
 import { createSimHosts } from './sim-hosts-port.ts';
 import type { createSimKeys } from './sim-keys.ts';
+import { createOpenJobs, createSimQueue, type OpenJobs } from './sim-queue.ts';
 import { createSimRunnerStore } from './sim-runner-store.ts';
 
 /** From a process's end to the supervisor's next start (deploy's unit: RestartSec). */
@@ -36,6 +38,7 @@ const STOP_LIMIT_MS: DurationMs = 9 * SECOND_MS;
 export type DaemonParts = {
   timeline: VirtualTimeline;
   world: World;
+  gitlab: Gitlab;
   park: HostPark;
   folder: StoreFolder;
   disk: MemoryDisk;
@@ -63,6 +66,8 @@ export type SimDaemon = {
   /** SIGTERM and a start after it has ended. */
   restart(): void;
   reload(): void;
+  /** A webhook of GitLab: something happened in that project. Lost while the process is down. */
+  hook(project: number): void;
   isUp(): boolean;
   socket: DaemonSocket;
   /** The store as it is now, dead or alive. */
@@ -92,7 +97,17 @@ function withPace(keys: DaemonParts['keys'], clock: Clock): Keys {
   };
 }
 
-function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
+/** Only where a pool asks for its queue: without one the real daemon's watch has nothing to do either. */
+function queuePorts(
+  { gitlab, timeline, config }: DaemonParts,
+  own: Pick<Parameters<typeof createSimQueue>[0], 'clock' | 'line' | 'jobs'>,
+): Pick<Ports, 'queue'> {
+  if (!config().pools.some(({ queue }) => queue !== undefined)) return {};
+  const seesInstance = () => config().pools.some(({ queue }) => queue?.source === 'instance');
+  return { queue: createSimQueue({ ...own, gitlab, gitlabNow: () => timeline.now(), seesInstance }) };
+}
+
+function createPorts(parts: DaemonParts, life: ProcessLife, jobs: OpenJobs): Ports {
   const { timeline, park, world, wall, disk, random, folder } = parts;
   const clock = createVirtualClock(timeline, life, wall);
   const line = createNetworkLine(timeline, life);
@@ -119,13 +134,14 @@ function createPorts(parts: DaemonParts, life: ProcessLife): Ports {
       if (life.isAlive()) parts.said(level, message, fields);
     }),
     metrics: createSimMetrics(),
+    ...queuePorts(parts, { clock, line, jobs }),
   };
 }
 
 /** Starts one process: daemon.ts in short. */
-function begin(parts: DaemonParts): Running {
+function begin(parts: DaemonParts, jobs: OpenJobs): Running {
   const life = createProcessLife(parts.falls);
-  const ports = createPorts(parts, life);
+  const ports = createPorts(parts, life, jobs);
   const stop = new AbortController();
   const built = assemble({
     ports,
@@ -159,6 +175,7 @@ function begin(parts: DaemonParts): Running {
 /** The daemon of one installation; nothing runs before `start`. */
 export function createSimDaemon(parts: DaemonParts): SimDaemon {
   const { timeline, disk } = parts;
+  const jobs = createOpenJobs(parts.gitlab);
   let running: Running | null = null;
   let starts = 0;
   let calls: Record<string, number> = {};
@@ -184,7 +201,7 @@ export function createSimDaemon(parts: DaemonParts): SimDaemon {
     starts += 1;
     // Not at the end itself: that may come in the middle of a transaction, which is taken back first.
     disk.crash();
-    const process = begin(parts);
+    const process = begin(parts, jobs);
     running = process;
     process.life.onEnd(() => ended(process, RESTART_MS));
   }
@@ -202,6 +219,9 @@ export function createSimDaemon(parts: DaemonParts): SimDaemon {
     },
     reload() {
       void running?.parts.reload('file changed').catch(() => undefined);
+    },
+    hook(project) {
+      if (running?.life.isAlive() === true) running.parts.queue?.markDirty(project);
     },
     isUp: () => running !== null,
     socket: {

@@ -7,6 +7,7 @@ import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../../domain/
 import type { PeerFlavourName } from '../../sim/peer/peer-flavour.ts';
 import { runPeer } from '../../sim/peer/run-peer.ts';
 import type { Arrival } from '../../sim/workload.ts';
+import type { QueueWay } from '../run/queue-way.ts';
 import { type RunnerWay, runnerSettings } from '../run/runner-file.ts';
 import { simulate } from '../simulate.ts';
 import { hostlerRun, type PolicyRun, peerRun } from './figures.ts';
@@ -20,6 +21,8 @@ export type Frame = {
   bootMs: DurationMs;
   /** How hostler's runner is driven; docker+machine's has the file as it is. */
   runner: RunnerWay;
+  /** Whether hostler sees GitLab's queue (default: as the configuration says); docker+machine never does. */
+  queue?: QueueWay;
   flavour: PeerFlavourName;
   startAt: EpochMs;
   days: number;

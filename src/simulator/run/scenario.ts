@@ -2,6 +2,7 @@
 // and singles over some hours. All of it drawn from the seed.
 import { type DurationMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
 import { createSeeded, type Seeded } from '../../sim/seeded.ts';
+import type { QueueWay } from './queue-way.ts';
 import type { RunnerWay } from './runner-file.ts';
 
 export type ScenarioJob = { atMs: DurationMs; durationMs: DurationMs; pool: number };
@@ -20,6 +21,8 @@ type PoolWish = {
 
 export type Scenario = {
   way: RunnerWay;
+  /** Whether hostler sees GitLab's queue: half of the installations do. */
+  queue: QueueWay;
   bootMs: DurationMs;
   pools: readonly PoolWish[];
   concurrent: number;
@@ -88,6 +91,8 @@ export function scenarioOf(seed: number, hours = 7): Scenario {
     concurrent: pick(random, [15, 30, 100]),
     jobs: jobsOf(random, pools.length, lengthMs),
     lengthMs,
+    // Drawn last: what was drawn before it stays what it was.
+    queue: pick<QueueWay>(random, ['off', 'off', 'on', 'webhook']),
   };
 }
 

@@ -17,6 +17,7 @@ import type { Said } from '../daemon/quiet-ports.ts';
 import type { CloudParts } from '../daemon/sim-cloud.ts';
 import { createSimDaemon, type SimDaemon } from '../daemon/sim-daemon.ts';
 import { createSimKeys } from '../daemon/sim-keys.ts';
+import { WEBHOOK_MS } from '../daemon/sim-queue.ts';
 import { createSimDoor } from '../door/sim-door.ts';
 import { createStoreFolder, type StoreFolder } from '../door/store-folder.ts';
 import { createHostPark, type HostPark } from '../hosts/host-park.ts';
@@ -135,6 +136,9 @@ type Sides = ReturnType<typeof createCloudSide> & {
   timeline: VirtualTimeline;
   wall: WallClock;
   folder: StoreFolder;
+  gitlab: Gitlab;
+  /** GitLab's number of each pool's runner. */
+  runners: ReadonlyMap<string, number>;
   /** What the file says at this moment. */
   config(): Config;
 };
@@ -143,15 +147,27 @@ type Sides = ReturnType<typeof createCloudSide> & {
 function createHostlerSide(options: StageOptions, hooks: StageHooks, sides: Sides) {
   const { seed, pem } = options;
   const keys = createSimKeys(createSeeded(seed + 31), pem);
-  const { config } = sides;
+  const { config, runners, gitlab, timeline } = sides;
+  const numbered = (pool: PoolSpec): PoolSpec =>
+    pool.queue === undefined
+      ? pool
+      : { ...pool, queue: { ...pool.queue, runnerId: runners.get(pool.id) ?? null } };
   const daemon = createSimDaemon({
     ...hooks,
     ...sides,
     disk: createMemoryDisk(),
     keys,
     random: createSeeded(seed + 41),
-    config: () => ({ ...config(), settings: { ...config().settings, machineStoragePath: STORE } }),
+    config: () => ({
+      ...config(),
+      pools: config().pools.map(numbered),
+      settings: { ...config().settings, machineStoragePath: STORE },
+    }),
     cloud: hooks,
+  });
+  gitlab.on(({ job }) => {
+    const isTold = job.status === 'pending' && config().pools.some(({ queue }) => queue?.webhook != null);
+    if (isTold) timeline.after(WEBHOOK_MS, () => daemon.hook(job.project));
   });
   const isOf = (token: string) => (pool: PoolSpec) =>
     pool.namePrefixes.some((prefix) => prefix.startsWith(`runner-${token}-`));
@@ -181,7 +197,16 @@ export function createStage(options: StageOptions): Stage {
   const { gitlab, runners } = createGitlabSide(options, timeline);
   const folder = createStoreFolder(STORE, hooks.isDeaf);
   const settings = () => ({ ...runnerSettings(file, runners, way), drain: drains ? DRAIN : null });
-  const { daemon, tool } = createHostlerSide(options, hooks, { world, park, timeline, wall, folder, config });
+  const { daemon, tool } = createHostlerSide(options, hooks, {
+    world,
+    park,
+    timeline,
+    wall,
+    folder,
+    gitlab,
+    runners,
+    config,
+  });
   const jobHosts = createSimJobHosts({
     timeline,
     park,
