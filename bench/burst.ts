@@ -8,7 +8,7 @@ import { runPeer } from '../src/sim/peer/run-peer.ts';
 import { makeWorkload } from '../src/sim/workload.ts';
 import { configOf } from '../src/simulator/run/config-of.ts';
 import { runnerSettings } from '../src/simulator/run/runner-file.ts';
-import { simulate } from '../src/simulator/simulate.ts';
+import { type SimulateOptions, simulate } from '../src/simulator/simulate.ts';
 import { atLeast, atMost, informs, type Row } from './row.ts';
 
 const JOBS = 200;
@@ -76,7 +76,9 @@ async function peer(config: Config, flavour: PeerFlavourName): Promise<number> {
   return last(jobs);
 }
 
-function own(config: Config, jobs: typeof workload, days: number) {
+type OnCall = NonNullable<SimulateOptions['onCall']>;
+
+function own(config: Config, jobs: typeof workload, days: number, onCall?: OnCall) {
   const { startAt, seed } = frame;
   return simulate({
     config,
@@ -87,6 +89,7 @@ function own(config: Config, jobs: typeof workload, days: number) {
     warmUpMs: WARM_UP_MS,
     bootMs: BOOT_S * SECOND_MS,
     runner: 'on-demand',
+    ...(onCall === undefined ? {} : { onCall }),
   });
 }
 
@@ -102,6 +105,29 @@ async function callsOfBurst(cold: Config): Promise<Row> {
     'calls',
     20 + 0.1 * machines,
   );
+}
+
+/** Beyond what EC2 launches at once: 1,000 instances, then two a second. */
+const MANY = 1_500;
+/** The other 500 at two a second, and what the calls themselves take. */
+const MANY_S = 275;
+
+/** A burst beyond the published buckets: calls that EC2 refused for their rate, and the last job's host. */
+async function burstOfMany(): Promise<readonly Row[]> {
+  let calls = 0;
+  let throttled = 0;
+  const file = burstFile(0).replaceAll('250', '2000');
+  const jobs = makeWorkload(`burst:${MANY}@0,20m,sigma=0`, frame);
+  const { jobs: ends, waitS } = await own(await configOf(file), jobs, 1 / 48, (answer) => {
+    calls += 1;
+    if (answer === 'throttled') throttled += 1;
+  });
+  const lastS = ends.served < MANY ? Number.POSITIVE_INFINITY : waitS.max;
+  const named = `burst of ${MANY}, boot ${BOOT_S} s, EC2's published rates (simulated)`;
+  return [
+    atMost(`${named}: calls that EC2 refused for their rate`, (100 * throttled) / calls, '%', 2),
+    atMost(`${named}: last job handed a host`, lastS, 's', MANY_S + BOOT_S),
+  ];
 }
 
 /** Waits of the last job against docker+machine's, and EC2's calls. */
@@ -120,5 +146,6 @@ export async function burst(): Promise<readonly Row[]> {
     informs(`${named}: docker+machine, idle 0: last job`, peerCold, 's'),
     informs(`${named}: docker+machine without EC2's and its own delays, idle 0: last job`, bareCold, 's'),
     await callsOfBurst(cold),
+    ...(await burstOfMany()),
   ];
 }

@@ -38,6 +38,8 @@ export type SimulateOptions = {
   everyMs?: DurationMs;
   /** Called at each point, with the share of time that is over. */
   progress?: (share: number) => void;
+  /** Called for each call that reached EC2, with what became of it. */
+  onCall?: (answer: 'ok' | 'throttled' | 'refused') => void;
 };
 
 /** One job's way, ms after its queueing; null = it did not come so far. */
@@ -165,6 +167,7 @@ async function live(options: SimulateOptions): Promise<SimulationResult> {
     pem,
     // The runner's own race is the runner's; what is asked here is hostler's part.
     odds: { missedWord: 0, ownCreateFirst: 0 },
+    hooks: { onCall: (_action, answer) => options.onCall?.(answer) },
   });
   priced(stage.world.prices, options);
   const book = createCostBook(stage.world);
