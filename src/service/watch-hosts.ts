@@ -122,7 +122,18 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     } else healthy = await docker.ping(host, PING_LIMIT_MS);
     if (signal.aborted) return;
     const after = putHealth(machine.id, healthy);
-    if (after !== null) await note(after, healthy);
+    if (after !== null && after.lease !== null) await note(after, healthy);
+  }
+
+  /** A look that fails says nothing. One function, not a chain of promises: a thousand looks a minute go through here. */
+  async function lookSafely(machine: Machine, signal: AbortSignal): Promise<void> {
+    try {
+      await look(machine, signal);
+    } catch {
+      // The next look may work.
+    } finally {
+      underWay.delete(machine.id);
+    }
   }
 
   function everyMs(machine: Machine): DurationMs {
@@ -140,9 +151,7 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
       if (++starts > STARTS_PER_ROUND) return true;
       nextAt.set(machine.id, now + everyMs(machine));
       underWay.add(machine.id);
-      void look(machine, signal)
-        .catch(() => undefined)
-        .finally(() => underWay.delete(machine.id));
+      void lookSafely(machine, signal);
     }
     return false;
   }

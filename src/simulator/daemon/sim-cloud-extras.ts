@@ -4,7 +4,19 @@ import type { CloudSite } from '../../domain/config.ts';
 import { offeringKey, TAG } from '../../domain/instance.ts';
 import type { SpotRequest } from '../../domain/spot-request.ts';
 import type { Cloud, RemovalAnswer } from '../../ports/cloud.ts';
+import type { SpotRequest as SimSpotRequest } from '../../sim/spot-requests.ts';
 import type { SimSite } from './sim-cloud.ts';
+
+const texts = new WeakMap<SimSpotRequest, Readonly<Record<string, string>>>();
+
+/** A request's tags as text, read once: hostler looks at all requests every few seconds. */
+function tagTexts(request: SimSpotRequest): Readonly<Record<string, string>> {
+  const known = texts.get(request);
+  if (known !== undefined) return known;
+  const tags = Object.fromEntries(request.tags);
+  texts.set(request, tags);
+  return tags;
+}
 
 type Extras = Pick<
   Cloud,
@@ -29,7 +41,7 @@ export function createCloudExtras(at: (site: CloudSite) => SimSite): Extras {
             zone: request.zone,
             createdAt: request.createdAt,
             validUntil: request.validUntil,
-            tags: Object.fromEntries(request.tags),
+            tags: tagTexts(request),
           })),
       ),
     async cancelSpotRequests(site, ids, signal) {
