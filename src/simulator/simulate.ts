@@ -4,7 +4,8 @@
 import type { Config } from '../domain/config.ts';
 import type { MachinePhase } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../domain/units.ts';
-import type { Job } from '../sim/gitlab/job.ts';
+import { isEnded, type Job } from '../sim/gitlab/job.ts';
+import { usualSettings } from '../sim/runner/runner-settings.ts';
 import type { SpotPrices } from '../sim/spot-prices.ts';
 import type { Arrival } from '../sim/workload.ts';
 import { prepareSimKeys } from './daemon/sim-keys.ts';
@@ -172,8 +173,15 @@ async function live(options: SimulateOptions): Promise<SimulationResult> {
   priced(stage.world.prices, options);
   const book = createCostBook(stage.world);
   schedule(stage, options);
+  const ended = { jobs: 0 };
+  stage.gitlab.on(({ job }) => {
+    if (isEnded(job)) ended.jobs += 1;
+  });
   stage.daemon.start();
-  stage.timeline.after(5 * SECOND_MS, () => stage.runner.start());
+  // Whole intervals before the first job: the jobs come as it looks, as they do in every other policy's world.
+  const intervalMs = usualSettings.checkIntervalMs;
+  const ahead = 5 * SECOND_MS + ((warmUpMs - 5 * SECOND_MS) % intervalMs);
+  stage.timeline.after(ahead, () => stage.runner.start());
   await drive(stage.timeline, startAt);
   reclaim(stage, options.reclaimsPerHour ?? 0);
 
@@ -194,7 +202,8 @@ async function live(options: SimulateOptions): Promise<SimulationResult> {
   await drive(stage.timeline, endAt);
   const sum = book.sum(endAt);
   const byAction = difference(stage.daemon.calls(), callsBefore);
-  await drive(stage.timeline, endAt + coolDownMs);
+  const allEnded = () => ended.jobs === options.workload.length;
+  await drive(stage.timeline, endAt + coolDownMs, allEnded);
   return report(stage, { course, byAction, before, sum, startAt, endAt });
 }
 

@@ -100,7 +100,7 @@ describe('hostler simulate', () => {
       peerMarket: null,
     });
     expect(last).toBeLessThanOrEqual(none.figures.wait_s.max);
-  });
+  }, 240_000);
 
   test('says the same twice, to the last digit', async () => {
     const args = [

@@ -101,7 +101,10 @@ describe('F: config says no', () => {
       () => runner.counts().idle === 2 && !stage.folders('older').includes(older),
     );
     expect(runner.verbsOf(older)).toEqual(asked);
-    expect(await stage.leases('older')).toHaveLength(2);
+    await stage.world.until(
+      'both leases to be known',
+      async () => (await stage.leases('older')).length === 2,
+    );
   });
 
   test('never right after a create: a host that dies just then fails its job, which else would wait for ever', async () => {

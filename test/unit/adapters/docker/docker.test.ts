@@ -201,7 +201,7 @@ test('the emulated Docker speaks as the real one to a plain client', async () =>
   expect((await call('GET', '/v1.45/images/registry.example%2Fa%2Fb:1/json')).status).toBe(200);
   const made = await call('POST', '/v1.45/containers/create?name=build', {
     Image: 'alpine:3',
-    Cmd: ['sh', '-c', 'sleep 0.05'],
+    Cmd: ['sh', '-c', 'sleep 1'],
     Labels: labels,
   });
   const { Id } = JSON.parse(made.text) as { Id: string };
