@@ -49,11 +49,28 @@ type Frame = { top: number; height: number; most: number; scale: Scale };
 
 const figure = (value: number): string => String(Math.round(value * 10) / 10);
 
-/** 1, 2 or 5 times a power of ten, at or above the value. */
+/** A figure that is read easily, as its half is, at or above the value. */
 function roundUp(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10) * power;
+  return ([1, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value) ?? 10) * power;
+}
+
+/** The most of each panel: drawings with the same peaks have the same scales. */
+export type Peaks = { machines: number; waiting: number; costPerHour: number };
+
+/** The peaks of all points of these courses. */
+export function peaksOf(courses: readonly (readonly DrawnPoint[])[]): Peaks {
+  const peaks = { machines: 0, waiting: 0, costPerHour: 0 };
+  for (const course of courses)
+    for (const point of course) {
+      const known = layers.flatMap(({ phases }) => phases);
+      const stands = known.reduce((sum, phase) => sum + (point.machines[phase] ?? 0), 0);
+      peaks.machines = Math.max(peaks.machines, stands, point.wanted ?? 0);
+      peaks.waiting = Math.max(peaks.waiting, point.waiting);
+      peaks.costPerHour = Math.max(peaks.costPerHour, point.costPerHour);
+    }
+  return peaks;
 }
 
 /** Heights of each layer at each point, counted from the ground. */
@@ -107,19 +124,38 @@ function grid(frame: Frame, unit: string): string {
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 /** Steps of the time axis: at most nine of them. */
-const axisSteps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 7_200, 14_400, 43_200].map(
-  (minutes) => minutes * MINUTE_MS,
-);
+const axisSteps = [
+  1 / 6,
+  0.5,
+  1,
+  2,
+  5,
+  10,
+  15,
+  30,
+  60,
+  120,
+  180,
+  360,
+  720,
+  1_440,
+  2_880,
+  7_200,
+  14_400,
+  43_200,
+].map((minutes) => minutes * MINUTE_MS);
 
 function axis({ x, from, to }: Scale, y: number): string {
   const step = axisSteps.find((one) => (to - from) / one <= 9) ?? 1_000 * HOUR_MS;
   const marks: string[] = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
     const moment = new Date(at);
-    const time = moment.toISOString().slice(11, 16);
+    const time = moment.toISOString().slice(11, step < MINUTE_MS ? 19 : 16);
     const day = `${days[moment.getUTCDay()]} ${moment.toISOString().slice(5, 10)}`;
     const text = step >= 24 * HOUR_MS || (time === '00:00' && to - from > 24 * HOUR_MS) ? day : time;
-    marks.push(`<text class="soft" x="${figure(x(at))}" y="${y}" text-anchor="middle">${text}</text>`);
+    // The last mark would stand out over the edge.
+    const anchor = x(at) > WIDTH - RIGHT - 12 ? 'end' : 'middle';
+    marks.push(`<text class="soft" x="${figure(x(at))}" y="${y}" text-anchor="${anchor}">${text}</text>`);
   }
   return marks.join('');
 }
@@ -142,12 +178,11 @@ function heading(
   return `<text x="${LEFT}" y="${y}" font-weight="600">${title}</text>${keys.join('')}`;
 }
 
-function machinesPanel(points: readonly DrawnPoint[], top: number, scale: Scale): string {
+function machinesPanel(points: readonly DrawnPoint[], top: number, peak: number, scale: Scale): string {
   const xs = points.map(({ at }) => scale.x(at));
   const heights = stacked(points);
   const wanted = points.map((point) => point.wanted ?? 0);
-  const most = roundUp(Math.max(...heights.map((layer) => layer.at(-1) ?? 0), ...wanted));
-  const frame = { top, height: PANEL.machines, most, scale };
+  const frame = { top, height: PANEL.machines, most: roundUp(peak), scale };
   const areas = layers.map(({ name, tint }, layer) => {
     const tops = heights.map((point) => yOf(frame, point[layer] ?? 0));
     const grounds = heights.map((point) => yOf(frame, layer === 0 ? 0 : (point[layer - 1] ?? 0)));
@@ -169,11 +204,11 @@ function machinesPanel(points: readonly DrawnPoint[], top: number, scale: Scale)
 
 function simplePanel(
   points: readonly DrawnPoint[],
-  panel: { top: number; height: number; title: string; tint: 'waiting' | 'cost'; unit: string },
+  panel: { top: number; height: number; peak: number; title: string; tint: 'waiting' | 'cost'; unit: string },
   scale: Scale,
 ): string {
   const values = points.map((point) => (panel.tint === 'waiting' ? point.waiting : point.costPerHour));
-  const frame = { top: panel.top, height: panel.height, most: roundUp(Math.max(...values)), scale };
+  const frame = { top: panel.top, height: panel.height, most: roundUp(panel.peak), scale };
   const xs = points.map(({ at }) => scale.x(at));
   const ys = values.map((value) => yOf(frame, value));
   const ground = ys.map(() => yOf(frame, 0));
@@ -188,10 +223,14 @@ function isSame(one: DrawnPoint, other: DrawnPoint | undefined): boolean {
   return other !== undefined && view(one) === view(other);
 }
 
-/** One run as an `<svg>` element; `describes` is what a screen reader says of it. Fewer than two points give an empty one. */
+/**
+ * One run as an `<svg>` element; `describes` is what a screen reader says of it. Fewer than two points give an empty one.
+ * `peaks` are those of all drawings that shall be compared; without, those of this one.
+ */
 export function drawCourse(
   course: readonly DrawnPoint[],
   words: { title: string; describes: string; standsAlone: boolean },
+  peaks: Peaks = peaksOf([course]),
 ): string {
   const points = course.filter(
     (point, index) => index === course.length - 1 || !isSame(point, course[index - 1]),
@@ -206,15 +245,29 @@ export function drawCourse(
   const drawn =
     points.length < 2
       ? ''
-      : machinesPanel(points, first, scale) +
+      : machinesPanel(points, first, peaks.machines, scale) +
         simplePanel(
           points,
-          { top: second, height: PANEL.waiting, title: 'Jobs waiting', tint: 'waiting', unit: '' },
+          {
+            top: second,
+            height: PANEL.waiting,
+            peak: peaks.waiting,
+            title: 'Jobs waiting',
+            tint: 'waiting',
+            unit: '',
+          },
           scale,
         ) +
         simplePanel(
           points,
-          { top: third, height: PANEL.cost, title: 'Cost, USD an hour', tint: 'cost', unit: '$' },
+          {
+            top: third,
+            height: PANEL.cost,
+            peak: peaks.costPerHour,
+            title: 'Cost, USD an hour',
+            tint: 'cost',
+            unit: '$',
+          },
           scale,
         ) +
         axis(scale, height - 6);

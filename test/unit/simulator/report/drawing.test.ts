@@ -19,7 +19,7 @@ const run: PolicyRun = {
   },
   course: [0, 1, 2, 3].map((minute) => ({
     at: at(minute),
-    waiting: minute === 1 ? 7 : 0,
+    waiting: minute === 2 ? 7 : 0,
     running: minute,
     machines: { ready: 2, leased: minute, booting: 1 },
     wanted: 4,
@@ -59,6 +59,23 @@ describe('a drawing', () => {
     ]);
     expect(page.match(/<svg /g)).toHaveLength(2);
     expect(page.match(/<title>machines wanted</g)).toHaveLength(1);
+  });
+
+  test('has the same scales as the others of its page', () => {
+    const busier = run.course.map((point) => ({ ...point, waiting: point.waiting * 50 }));
+    const page = drawPage('a run', [
+      { name: 'one', run },
+      { name: 'other', run: { ...run, course: busier } },
+    ]);
+    expect(page.match(/>400<\/text>/g)).toHaveLength(2);
+  });
+
+  test('shows a wait that is short against the whole once more by itself', () => {
+    const hours = { ...run, course: [...run.course, { ...run.course[0]!, at: at(600), waiting: 0 }] };
+    const page = drawPage('a run', [{ name: 'hostler', run: hours }]);
+    expect(page).toContain('While jobs waited');
+    expect(page.match(/<svg /g)).toHaveLength(2);
+    expect(drawPage('a run', [{ name: 'hostler', run }])).not.toContain('While jobs waited');
   });
 
   test('lets no name become markup', () => {
