@@ -181,6 +181,8 @@ export function createCostLedger(deps: Deps): CostLedger {
       for (const one of open.values()) close(one, now, false);
     },
     report(by, since) {
+      // What began since the last look counts in.
+      look();
       const now = clock.now();
       const running = [...open.values()].map((one) => entryOf(one, Math.max(now, one.from), false));
       const entries = [...store.costs(since), ...running].filter(({ until }) => until >= since);

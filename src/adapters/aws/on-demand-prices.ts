@@ -1,10 +1,12 @@
-// On-demand prices that hostler brings: Linux, shared tenancy, no reservations, as AWS's public price list gives them.
-// A small table for one region: what it does not hold has no known price, and `prices = "FILE"` adds to it or corrects it.
+// On-demand prices that hostler brings: Linux, shared tenancy, no reservations, as AWS's public price lists give them. us-east-1
+// stands here; the other main regions stand in on-demand-prices.json, which scripts/on-demand-prices.mjs makes.
+// What the tables do not hold has no known price, and `prices = "FILE"` adds to them or corrects them.
 // Trap: prices differ by region, so a row for one must never stand in for another.
+import { readFileSync } from 'node:fs';
 import type { PriceTable } from '../../domain/price.ts';
 
 /** us-east-1: sizes with USD an hour, by family. */
-const northVirginia: Readonly<Record<string, string>> = {
+const northVirginia: Families = {
   t2: 'nano 0.0058, micro 0.0116, small 0.023, medium 0.0464, large 0.0928, xlarge 0.1856, 2xlarge 0.3712',
   t3: 'nano 0.0052, micro 0.0104, small 0.0208, medium 0.0416, large 0.0832, xlarge 0.1664, 2xlarge 0.3328',
   t3a: 'nano 0.0047, micro 0.0094, small 0.0188, medium 0.0376, large 0.0752, xlarge 0.1504, 2xlarge 0.3008',
@@ -65,7 +67,10 @@ const northVirginia: Readonly<Record<string, string>> = {
   r8g: 'medium 0.05891, large 0.11782, xlarge 0.23564, 2xlarge 0.47128, 4xlarge 0.94256, 8xlarge 1.88512',
 };
 
-function rowsOf(region: string, families: Readonly<Record<string, string>>): PriceTable['prices'] {
+/** Sizes with USD an hour, by family. */
+type Families = Readonly<Record<string, string>>;
+
+function rowsOf(region: string, families: Families): PriceTable['prices'] {
   return Object.entries(families).flatMap(([family, sizes]) =>
     sizes.split(', ').map((pair) => {
       const [size = '', usd = ''] = pair.split(' ');
@@ -74,9 +79,26 @@ function rowsOf(region: string, families: Readonly<Record<string, string>>): Pri
   );
 }
 
-/** As of the date of the price list that it was taken from. */
-export const onDemandPrices: PriceTable = {
-  source: 'AWS price list, Linux on demand',
-  asOf: '2026-07-20',
-  prices: rowsOf('us-east-1', northVirginia),
-};
+function readRegions(): PriceTable {
+  const text = readFileSync(new URL('./on-demand-prices.json', import.meta.url), 'utf8');
+  const file = JSON.parse(text) as Omit<PriceTable, 'prices'> & {
+    regions: Readonly<Record<string, Families>>;
+  };
+  const prices = Object.entries(file.regions).flatMap(([region, families]) => rowsOf(region, families));
+  return { source: file.source, asOf: file.asOf, prices };
+}
+
+let tables: readonly PriceTable[] | null = null;
+
+/** The tables that hostler brings, each as of the date of the price list that it was taken from; read at the first use. */
+export function onDemandTables(): readonly PriceTable[] {
+  tables ??= [
+    readRegions(),
+    {
+      source: 'AWS price list, Linux on demand',
+      asOf: '2026-07-20',
+      prices: rowsOf('us-east-1', northVirginia),
+    },
+  ];
+  return tables;
+}

@@ -8,7 +8,7 @@ import { onDemandPrice, type Price, type PriceTable } from '../../domain/price.t
 import { type DurationMs, MINUTE_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { unreadableAnswer } from './errors.ts';
-import { onDemandPrices } from './on-demand-prices.ts';
+import { onDemandTables } from './on-demand-prices.ts';
 import type { SiteCalls } from './site-calls.ts';
 
 /** Milliseconds: EC2's public price page renews every 5 minutes (EC2 user guide, spot pricing). */
@@ -57,7 +57,7 @@ export function createPrices(clock: Clock): Prices {
     of: async ({ offerings, own }, deps) => {
       const spot = offerings.filter(({ market }) => market === 'spot').map(({ type }) => type);
       await refresh([...new Set(spot)].toSorted(), deps);
-      const tables = own === null ? [onDemandPrices] : [onDemandPrices, own];
+      const tables = own === null ? onDemandTables() : [...onDemandTables(), own];
       return new Map(
         offerings.map((offering): [string, Price | null] => {
           const { type, zone, market } = offering;

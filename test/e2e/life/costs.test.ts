@@ -6,8 +6,9 @@ import type { CostReply } from '../../../src/contract/api.ts';
 import { type LiveWorld, machineName, startJob, startWorld } from '../../support/live-world.ts';
 import { codesOf } from '../../support/looks.ts';
 
+// A type that no table of hostler's holds.
 const own =
-  '[hostler]\nrunner_config = "{runner}"\nmax_cost_per_hour = 0.25\n[[pools]]\nname = "test-runner"\n';
+  '[hostler]\nrunner_config = "{runner}"\nmax_cost_per_hour = 0.25\n[[pools]]\nname = "test-runner"\ninstance_types = ["m5zn.large"]\n';
 
 let world: LiveWorld;
 beforeAll(async () => {
@@ -35,7 +36,7 @@ describe('max_cost_per_hour', () => {
     const prices = join(world.folder, 'prices.toml');
     writeFileSync(
       prices,
-      'source = "our contract"\ndate = 2026-11-01\n[prices.eu-central-1]\n"m5.large" = 0.1\n',
+      'source = "our contract"\ndate = 2026-11-01\n[prices.eu-central-1]\n"m5zn.large" = 0.1\n',
     );
     world.writeConfig({ own: own.replace('max_cost', `prices = "${prices}"\nmax_cost`) });
     await world.client.reload();

@@ -1,6 +1,6 @@
 // What machines cost by EC2's own rules, and that nothing unknown is ever counted as a number.
 import { describe, expect, test } from 'vitest';
-import { onDemandPrices } from '../../../src/adapters/aws/on-demand-prices.ts';
+import { onDemandTables } from '../../../src/adapters/aws/on-demand-prices.ts';
 import { costOf, onDemandPrice, type PriceTable, sumCosts } from '../../../src/domain/price.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../src/domain/units.ts';
 
@@ -24,36 +24,47 @@ describe('costOf', () => {
   });
 });
 
-describe('the on-demand table', () => {
-  test('knows common types of its region, and says where and when from', () => {
-    expect(onDemandPrice([onDemandPrices], 'us-east-1', 'm5.large')).toEqual({
+describe('the on-demand tables', () => {
+  test('know common types of the main regions, and say where and when from', () => {
+    const source = 'AWS price list, Linux on demand';
+    expect(onDemandPrice(onDemandTables(), 'us-east-1', 'm5.large')).toEqual({
       usdPerHour: 0.096,
-      source: 'AWS price list, Linux on demand',
+      source,
       asOf: '2026-07-20',
     });
-    expect(onDemandPrice([onDemandPrices], 'us-east-1', 'c5.9xlarge')?.usdPerHour).toBe(1.53);
+    expect(onDemandPrice(onDemandTables(), 'us-east-1', 'c5.9xlarge')?.usdPerHour).toBe(1.53);
+    expect(onDemandPrice(onDemandTables(), 'eu-central-1', 'm5.large')).toEqual({
+      usdPerHour: 0.115,
+      source,
+      asOf: '2025-04-04',
+    });
+    expect(onDemandPrice(onDemandTables(), 'eu-central-1', 'm4.2xlarge')?.usdPerHour).toBe(0.48);
+    expect(onDemandPrice(onDemandTables(), 'ap-northeast-1', 'c7i.xlarge')?.usdPerHour).toBe(0.2247);
   });
 
-  test('does not stand in for another region or type', () => {
-    expect(onDemandPrice([onDemandPrices], 'eu-central-1', 'm5.large')).toBeNull();
-    expect(onDemandPrice([onDemandPrices], 'us-east-1', 'm5.huge')).toBeNull();
+  test('do not stand in for another region or type', () => {
+    expect(onDemandPrice(onDemandTables(), 'af-south-1', 'm5.large')).toBeNull();
+    expect(onDemandPrice(onDemandTables(), 'us-east-1', 'm5.huge')).toBeNull();
+    // Not sold there when the list was made.
+    expect(onDemandPrice(onDemandTables(), 'eu-central-2', 'c8g.large')).toBeNull();
   });
 
-  test('has plausible rows only, each once', () => {
-    const types = onDemandPrices.prices.map(({ type }) => type);
-    expect(new Set(types).size).toBe(types.length);
-    expect(onDemandPrices.prices.filter(({ usdPerHour }) => !(usdPerHour > 0.003 && usdPerHour < 5))).toEqual(
-      [],
-    );
+  test('have plausible rows only, each once', () => {
+    const rows = onDemandTables().flatMap(({ prices }) => prices);
+    const keys = rows.map(({ region, type }) => `${region} ${type}`);
+    expect(rows.length).toBeGreaterThan(2_000);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(rows.filter(({ usdPerHour }) => !(usdPerHour > 0.003 && usdPerHour < 5))).toEqual([]);
   });
 
-  test('gives way to a later table', () => {
+  test('give way to a later table', () => {
     const own: PriceTable = {
       source: 'ours',
       asOf: '2026-11-01',
       prices: [{ region: 'us-east-1', type: 'm5.large', usdPerHour: 0.05 }],
     };
-    expect(onDemandPrice([onDemandPrices, own], 'us-east-1', 'm5.large')?.usdPerHour).toBe(0.05);
-    expect(onDemandPrice([onDemandPrices, own], 'us-east-1', 'm5.xlarge')?.usdPerHour).toBe(0.192);
+    const all = [...onDemandTables(), own];
+    expect(onDemandPrice(all, 'us-east-1', 'm5.large')?.usdPerHour).toBe(0.05);
+    expect(onDemandPrice(all, 'us-east-1', 'm5.xlarge')?.usdPerHour).toBe(0.192);
   });
 });
