@@ -27,7 +27,7 @@ const found = {};
 const dates = new Set();
 for (const file of readdirSync(folder).toSorted()) {
   const region = regions.exec(file)?.[1];
-  if (region === undefined || !/ondemand\.json$/.test(file)) continue;
+  if (region === undefined || !file.endsWith('ondemand.json')) continue;
   const text = readFileSync(join(folder, file), 'utf8');
   // Regions without older types answer with an error page.
   if (!text.startsWith('{')) continue;
