@@ -30,7 +30,7 @@ const texts = (value: unknown): string[] =>
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function specOf(body: Body): JobSpec {
-  const { project, ref, name, stage } = body;
+  const { project, ref, name, stage, script, image, retries } = body;
   const seconds = number(body['duration_s'], 60);
   return {
     durationMs: Math.max(0, seconds) * 1_000,
@@ -41,6 +41,11 @@ function specOf(body: Body): JobSpec {
     ...(typeof stage === 'string' && { stageName: stage }),
     ...(body['git_tag'] === true && { refIsTag: true }),
     ...(typeof body['protected'] === 'boolean' && { protectedRef: body['protected'] }),
+    ...(typeof retries === 'number' && { retries }),
+    ...(Array.isArray(script) && { script: texts(script) }),
+    ...(typeof image === 'string' && { image }),
+    ...(body['fails'] === true && { outcome: 'failed' as const }),
+    ...(typeof body['timeout_s'] === 'number' && { timeoutMs: body['timeout_s'] * 1_000 }),
   };
 }
 
@@ -87,6 +92,7 @@ function runnerWish(body: Body): Partial<Omit<GitlabRunner, 'id'>> {
   const named = Array.isArray(projects) ? projects.filter((id) => typeof id === 'number') : null;
   const scope = typeof group === 'string' ? ({ kind: 'group', group } as const) : null;
   return {
+    ...(typeof body['token'] === 'string' && { token: body['token'] }),
     ...('tags' in body && { tags: texts(body['tags']) }),
     ...(typeof body['run_untagged'] === 'boolean' && { runUntagged: body['run_untagged'] }),
     ...(typeof body['paused'] === 'boolean' && { paused: body['paused'] }),
@@ -157,11 +163,12 @@ const gets: Readonly<Record<string, (parts: ControlParts) => Answer>> = {
   'hook-calls': ({ hooks }) => ({ status: 200, body: hooks.sent() }),
   jobs: ({ gitlab }) => ({
     status: 200,
-    body: [...gitlab.jobs()].map(({ id, project, name, status, tags, runner, pipeline }) => ({
+    body: [...gitlab.jobs()].map(({ id, project, name, status, failure, tags, runner, pipeline }) => ({
       id,
       project,
       name,
       status,
+      failure,
       tags,
       runner,
       pipeline,

@@ -27,6 +27,8 @@ export type GitlabParts = {
   /** `http://127.0.0.1:PORT` */
   url(): string;
   jobsOf(project: number): Iterable<Job>;
+  /** What runners over HTTP have sent of their jobs' logs, by job. */
+  traces: Map<number, Buffer>;
   /** The token does not see that project. */
   isHidden(project: number): boolean;
   hide(project: number, hidden: boolean): void;

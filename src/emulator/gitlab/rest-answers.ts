@@ -1,6 +1,6 @@
 // REST answers of the emulated GitLab: what readers of the queue ask for, in the shapes of versions 16 to 19.
 // GitLab's quirks stay: no X-Total on a project's jobs, keyset pages by Link alone, 404 for what the token may not see.
-// It hands out no jobs: POST /jobs/request is for runners, and whoever reads the queue must not call it.
+// It hands out no jobs: that is `runner-api.ts`, and whoever reads the queue must not call it.
 
 import type { GitlabRunner, Job, Project } from '../../sim/gitlab/job.ts';
 import { isEnded } from '../../sim/gitlab/job.ts';
@@ -159,12 +159,13 @@ function projectJobs(parts: GitlabParts, project: Project, { search, href }: Ask
 function answerProject(parts: GitlabParts, project: Project, rest: string, asked: Asked): RestAnswer {
   if (rest === '') return { status: 200, body: projectJson(parts, project) };
   if (rest === 'jobs') return projectJobs(parts, project, asked);
-  const job = /^jobs\/(\d{1,15})$/.exec(rest)?.[1];
+  const [, job, trace] = /^jobs\/(\d{1,15})(\/trace)?$/.exec(rest) ?? [];
   if (job !== undefined) {
     const found = parts.gitlab.job(Number(job));
-    return found === null || found.project !== project.id
-      ? notFound('Job')
-      : { status: 200, body: jobJson(parts, found) };
+    if (found === null || found.project !== project.id) return notFound('Job');
+    if (trace === undefined) return { status: 200, body: jobJson(parts, found) };
+    const body = parts.traces.get(found.id)?.toString('utf8') ?? '';
+    return { status: 200, headers: { 'content-type': 'text/plain' }, body };
   }
   const pipeline = /^pipelines\/(\d{1,15})\/jobs$/.exec(rest)?.[1];
   if (pipeline !== undefined) {

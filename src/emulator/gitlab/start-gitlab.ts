@@ -1,5 +1,5 @@
-// The emulated GitLab on HTTP: the world's GitLab behind the API that readers of its queue call.
-// Listens on loopback only. It hands out no jobs over HTTP; runners of the world take them directly, people by control calls.
+// The emulated GitLab on HTTP: the world's GitLab behind the API that readers of its queue and gitlab-runner itself call.
+// Listens on loopback only. Runners of the world take jobs directly, real ones over HTTP, people by control calls.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { messageOf } from '../../domain/error.ts';
 import { createGitlab, type Gitlab } from '../../sim/gitlab/gitlab.ts';
@@ -13,6 +13,7 @@ import { createJobIndex, type GitlabParts, type GitlabSettings } from './gitlab-
 import { answerGraph } from './graph-answers.ts';
 import { createJobHooks } from './job-hooks.ts';
 import { answerRest } from './rest-answers.ts';
+import { createRunnerApi, type RunnerApi } from './runner-api.ts';
 
 export type GitlabOptions = {
   /** 0 (default) = a free one. */
@@ -47,7 +48,7 @@ export type EmulatedGitlab = {
 /** Multiplexed queries are the largest requests. */
 const MOST_BODY = 1_048_576;
 
-async function bodyOf(request: IncomingMessage): Promise<string | null> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -55,12 +56,20 @@ async function bodyOf(request: IncomingMessage): Promise<string | null> {
     if (bytes > MOST_BODY) return null;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
+}
+
+/** Artifacts may be of any size, and nothing reads them. */
+async function passOver(request: IncomingMessage): Promise<Buffer> {
+  for await (const _ of request);
+  return Buffer.alloc(0);
 }
 
 /** What a call is counted as. */
 function kindOf(path: string): string {
   if (path === '/api/graphql') return 'graphql';
+  if (path === '/api/v4/jobs/request') return 'request';
+  if (path.startsWith('/api/v4/jobs/')) return path.endsWith('/trace') ? 'trace' : 'update';
   const [, list] = /^\/api\/v4\/(version|projects|runners|groups)/.exec(path) ?? [];
   if (/^\/api\/v4\/projects\/[^/]+\/jobs$/.test(path)) return 'jobs';
   if (/\/repository\//.test(path)) return 'ref';
@@ -73,30 +82,40 @@ function tokenOf({ headers }: IncomingMessage): string {
   return (Array.isArray(own) ? own[0] : own) ?? headers.authorization?.replace(/^Bearer /i, '') ?? '';
 }
 
+const TEXT = 'text/plain';
+
 type Reply = { status: number; headers?: Readonly<Record<string, string>>; body: unknown };
 
 type Door = ControlParts & {
+  runnerApi: RunnerApi;
   limits: ReturnType<typeof createCallLimits>;
   count(kind: string): void;
   random: ReturnType<typeof createSeeded>;
 };
 
-function answer(door: Door, request: IncomingMessage, body: string): Reply {
+const API = '/api/v4/';
+
+function answer(door: Door, request: IncomingMessage, body: Buffer): Reply {
   const { settings } = door;
   const href = request.url ?? '/';
   const { pathname, searchParams } = new URL(href, door.url());
+  const { method = 'GET', headers } = request;
+  if (pathname.startsWith(API)) {
+    const ofRunner = door.runnerApi.answer({ method, path: pathname.slice(API.length), headers, body });
+    if (ofRunner !== null) return ofRunner;
+  }
   const sent = tokenOf(request);
   if (sent === '' || (settings.token !== null && sent !== settings.token))
     return { status: 401, body: { message: '401 Unauthorized' } };
-  if (pathname === '/api/graphql' && request.method === 'POST') return answerGraph(door, body);
-  if (request.method !== 'GET' || !pathname.startsWith('/api/v4/'))
-    return { status: 404, body: { error: '404 Not Found' } };
+  if (pathname === '/api/graphql' && method === 'POST') return answerGraph(door, body.toString('utf8'));
+  if (method !== 'GET' || !pathname.startsWith(API)) return { status: 404, body: { error: '404 Not Found' } };
   // Names of projects are encoded in the path; URL leaves them so.
-  return answerRest(door, { path: pathname.slice('/api/v4/'.length), search: searchParams, href });
+  return answerRest(door, { path: pathname.slice(API.length), search: searchParams, href });
 }
 
 function send(door: Door, response: ServerResponse, reply: Reply): void {
-  const text = JSON.stringify(reply.body);
+  const isText = reply.headers?.['content-type'] === TEXT;
+  const text = isText ? String(reply.body) : reply.body === null ? '' : JSON.stringify(reply.body);
   const now = door.timeline.now();
   response.writeHead(reply.status, {
     'content-type': 'application/json',
@@ -110,13 +129,17 @@ function send(door: Door, response: ServerResponse, reply: Reply): void {
 }
 
 async function serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = await bodyOf(request);
+  const [path = '/'] = (request.url ?? '/').split('?');
+  const body = path.endsWith('/artifacts') ? await passOver(request) : await bodyOf(request);
   if (body === null)
     return send(door, response, { status: 413, body: { error: '413 Request Entity Too Large' } });
-  const [path = '/'] = (request.url ?? '/').split('?');
   if (path.startsWith('/_emulator/gitlab/')) {
     const name = path.slice('/_emulator/gitlab/'.length);
-    return send(door, response, answerGitlabControl(door, { method: request.method ?? 'GET', name, body }));
+    return send(
+      door,
+      response,
+      answerGitlabControl(door, { method: request.method ?? 'GET', name, body: body.toString('utf8') }),
+    );
   }
   const kind = kindOf(path);
   door.count(kind);
@@ -168,12 +191,15 @@ export async function startGitlab(options: GitlabOptions = {}): Promise<Emulated
     settings,
     url: () => url,
     jobsOf: createJobIndex(gitlab),
+    traces: new Map(),
     isHidden: (project) => hidden.has(project),
     hide: (project, isHidden) => void (isHidden ? hidden.add(project) : hidden.delete(project)),
   };
   const hooks = createJobHooks(parts);
+  const runnerApi = createRunnerApi(parts);
   const door: Door = {
     ...parts,
+    runnerApi,
     hooks,
     trouble,
     calls: () => calls,

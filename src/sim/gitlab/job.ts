@@ -27,6 +27,12 @@ export type JobSpec = {
   retries?: number;
   /** How its script ends; default 'success'. */
   outcome?: 'success' | 'failed';
+  /** Commands for a runner that really runs them; default: a sleep of `durationMs`, and an end by `outcome`. */
+  script?: readonly string[];
+  /** Docker image for such a runner; default: the runner's own. */
+  image?: string;
+  /** CI variables for such a runner. */
+  variables?: Readonly<Record<string, string>>;
 };
 
 /** GitLab's own words. Only `pending` jobs are in the queue. */
@@ -41,12 +47,16 @@ export type JobStatus =
   | 'skipped';
 
 /** `failure_reason`: what a runner reports, and what GitLab itself finds. */
-export type JobFailure =
-  | 'runner_system_failure'
-  | 'script_failure'
-  | 'job_execution_timeout'
-  | 'unknown_failure'
-  | 'stuck_or_timeout_failure';
+export const failureReasons = [
+  'runner_system_failure',
+  'script_failure',
+  'job_execution_timeout',
+  'image_pull_failure',
+  'unknown_failure',
+  'stuck_or_timeout_failure',
+  'trace_size_exceeded',
+] as const;
+export type JobFailure = (typeof failureReasons)[number];
 
 export type Job = {
   readonly id: number;
