@@ -13,7 +13,7 @@ import { atMost, informs, quantile, type Row } from './row.ts';
 const WAIT_P95_S = 15;
 const BOOT_MS = 40 * SECOND_MS;
 const frame = { startAt: Date.UTC(2026, 0, 5), days: 2, seed: 11 };
-const workload = makeWorkload('week:60/h', frame);
+const workload = makeWorkload('week:60/h,stages=1', frame);
 
 type Setting = { idleCount: number; idleTimeS: number };
 type Outcome = { waitP95S: number; idleHours: number };

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Writes the jobs of a GitLab project as the CSV that `hostler simulate --jobs` reads: queued_at,duration,tags.
+// Writes the jobs of a GitLab project as the CSV that `hostler simulate --jobs` reads: when each was queued, how long it ran,
+// its tags, and its place in a pipeline.
 // The token comes from GITLAB_TOKEN alone and goes into a header, never into an address or a message.
-// Trap: job names, refs and URLs stay in GitLab; only times, lengths and tags are written.
+// Trap: names of jobs, stages and the project are written, for they tell usual lengths; refs, users and URLs stay in GitLab.
 
 /** Pages of 100 jobs that are read at most: a million jobs. */
 const MAX_PAGES = 10_000;
@@ -68,8 +69,17 @@ async function page(address) {
   return fail(`${address.origin} does not answer`);
 }
 
+/**
+ * A field of CSV that needs no quotes.
+ * @param {unknown} value
+ */
+function wordOf(value) {
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  return text.replaceAll(/[,"\r\n]+/g, ' ').trim();
+}
+
 /** @param {Record<string, any>} job */
-function rowOf({ created_at, started_at, queued_duration, duration, tag_list }) {
+function rowOf({ created_at, started_at, queued_duration, duration, tag_list, pipeline, stage, name }) {
   const started = Date.parse(started_at ?? '');
   if (Number.isNaN(started) || typeof duration !== 'number' || duration < 0) return null;
   const queued =
@@ -77,10 +87,11 @@ function rowOf({ created_at, started_at, queued_duration, duration, tag_list }) 
   const tags = (Array.isArray(tag_list) ? tag_list : []).map((tag) =>
     String(tag).replaceAll(/[\s,;"]+/g, '-'),
   );
-  return `${new Date(queued).toISOString()},${duration},${tags.join(';')}`;
+  const place = [pipeline?.id, stage, name, project].map(wordOf);
+  return [new Date(queued).toISOString(), duration, tags.join(';'), ...place].join(',');
 }
 
-process.stdout.write('queued_at,duration,tags\n');
+process.stdout.write('queued_at,duration,tags,pipeline,stage,name,project\n');
 /** @type {URL | null} */
 let address = base;
 for (let count = 0; address !== null && count < MAX_PAGES; count += 1) {

@@ -4,6 +4,7 @@
 import type { Config } from '../domain/config.ts';
 import type { MachinePhase } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../domain/units.ts';
+import { entriesOf } from '../sim/gitlab/enter-jobs.ts';
 import { isEnded, type Job } from '../sim/gitlab/job.ts';
 import { usualSettings } from '../sim/runner/runner-settings.ts';
 import type { SpotPrices } from '../sim/spot-prices.ts';
@@ -113,13 +114,10 @@ function pointOf(stage: Stage, costPerHour: number): CoursePoint {
 /** Puts the workload into GitLab, each job at its time. */
 function schedule(stage: Stage, options: SimulateOptions): void {
   const { timeline, gitlab } = stage;
-  for (const { atMs, durationMs, tags } of options.workload) {
-    const own = options.config.pools.length > 1 ? tags : [];
-    timeline.after(
-      options.startAt + atMs - timeline.now(),
-      () => void gitlab.enqueue({ durationMs, tags: own }),
-    );
-  }
+  const isOnePool = options.config.pools.length === 1;
+  const jobs = isOnePool ? options.workload.map((job) => ({ ...job, tags: [] })) : options.workload;
+  for (const { atMs, enter } of entriesOf(gitlab, jobs))
+    timeline.after(options.startAt + atMs - timeline.now(), () => void enter());
 }
 
 function priced(prices: SpotPrices, options: SimulateOptions): void {
@@ -229,7 +227,8 @@ function report(
     endAt: EpochMs;
   },
 ): SimulationResult {
-  const jobs = [...stage.gitlab.jobs()];
+  // What was skipped after a failure was never asked for.
+  const jobs = [...stage.gitlab.jobs()].filter(({ queuedAt }) => queuedAt !== null);
   const courses = jobs.map(courseOf);
   const waits = courses
     .flatMap(({ waitMs }) => (waitMs === null ? [] : [waitMs / SECOND_MS]))

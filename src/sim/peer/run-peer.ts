@@ -2,6 +2,7 @@
 // figures that any other policy's world can be compared with.
 // Trap: same workload and seed on both sides, or the comparison is between the jobs.
 import { drive } from '../drive.ts';
+import { entriesOf } from '../gitlab/enter-jobs.ts';
 import { createGitlab, type Gitlab } from '../gitlab/gitlab.ts';
 import { isEnded, type Job } from '../gitlab/job.ts';
 import { createLedger, type Ledger, type LedgerTotals } from '../ledger.ts';
@@ -201,12 +202,12 @@ function since(before: LedgerTotals, after: LedgerTotals): LedgerTotals {
 /** Queues each job at its moment. */
 function queueAll({ timeline, gitlab }: Stage, arrivals: readonly Arrival[], startAt: number): Job[] {
   const jobs: Job[] = [];
+  const entries = entriesOf(gitlab, arrivals);
   const next = (index: number): void => {
-    const arrival = arrivals[index];
-    if (arrival === undefined) return;
-    timeline.after(startAt + arrival.atMs - timeline.now(), () => {
-      const { durationMs, tags } = arrival;
-      jobs.push(gitlab.enqueue({ durationMs, tags }));
+    const entry = entries[index];
+    if (entry === undefined) return;
+    timeline.after(startAt + entry.atMs - timeline.now(), () => {
+      jobs.push(...entry.enter());
       next(index + 1);
     });
   };

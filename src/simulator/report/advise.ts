@@ -13,6 +13,7 @@ import {
   officeHours,
   officePeriod,
 } from './find-periods.ts';
+import { createStageBook } from './stage-book.ts';
 
 export type AdviseOrder = {
   arrivals: readonly Arrival[];
@@ -92,7 +93,8 @@ export function advise(order: AdviseOrder): { best: Advice | null; curve: CurveP
   const { arrivals, startAt, days, bootMs, waitP95S, limit } = order;
   const seen = {
     hours: officeHours(arrivals, startAt, days),
-    batches: dailyBatches(arrivals, startAt, days),
+    // What comes by itself; later stages come when machines have served the earlier ones.
+    batches: dailyBatches(createStageBook(arrivals).firsts, startAt, days),
   };
   const waits = curveFactors.map((factor) => waitP95S * factor);
   const cheapest = new Map<number, Advice>();

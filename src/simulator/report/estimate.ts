@@ -1,12 +1,14 @@
 // A quick guess at what an idle policy comes to with given jobs: one pool, one queue, machines that take a fixed time to come. It
 // serves searches, which ask it a thousand times; what it finds is proven by the simulator.
-// Must not be taken for the simulator: no EC2, no failures, no runner. Trap: times are milliseconds after the begin.
+// Must not be taken for the simulator: no EC2, no failures of machines, no runner, no look-ahead at stages. Trap: times are milliseconds after the begin.
 import type { IdlePolicy, Schedule } from '../../domain/config.ts';
 import { type DurationMs, type EpochMs, HOUR_MS } from '../../domain/units.ts';
 import { idleWanted } from '../../planner/idle-policy.ts';
 import { nextChangeAt, policyAt } from '../../planner/schedule.ts';
 import type { Arrival } from '../../sim/workload.ts';
 import { type WaitFigures, waitFigures } from './figures.ts';
+import { createMoments } from './moments.ts';
+import { createStageBook, type QueuedJob } from './stage-book.ts';
 
 export type EstimateOrder = {
   arrivals: readonly Arrival[];
@@ -26,41 +28,6 @@ export type EstimateOrder = {
 };
 
 export type Estimate = { wait: WaitFigures; idleHours: number; busyHours: number; machines: number };
-
-/** A heap of moments, the soonest first. */
-function createMoments() {
-  const heap: number[] = [];
-  const at = (index: number) => heap[index] ?? Number.POSITIVE_INFINITY;
-  function swap(a: number, b: number): void {
-    const kept = at(a);
-    heap[a] = at(b);
-    heap[b] = kept;
-  }
-  return {
-    first: () => at(0),
-    size: () => heap.length,
-    add(moment: number): void {
-      let index = heap.push(moment) - 1;
-      for (let up = (index - 1) >> 1; index > 0 && at(up) > at(index); up = (index - 1) >> 1) {
-        swap(up, index);
-        index = up;
-      }
-    },
-    take(): number {
-      const [first = Number.POSITIVE_INFINITY] = heap;
-      const last = heap.pop();
-      if (last === undefined || heap.length === 0) return first;
-      heap[0] = last;
-      for (let index = 0; ; ) {
-        const left = 2 * index + 1;
-        const least = at(left + 1) < at(left) ? left + 1 : left;
-        if (at(least) >= at(index)) return first;
-        swap(least, index);
-        index = least;
-      }
-    },
-  };
-}
 
 /** Which section is in force from that moment on, milliseconds after the begin; null = the base values. */
 export type InForceFrom = { from: number; period: number | null };
@@ -100,21 +67,34 @@ const UNKNOWN: WaitFigures = { p50: Infinity, p95: Infinity, p99: Infinity, max:
 
 /** Plays the jobs through. Deterministic. */
 export function estimate(order: EstimateOrder): Estimate {
-  const { arrivals, comesAfterMs, handOverMs, endMs, limit } = order;
+  const { comesAfterMs, handOverMs, endMs, limit } = order;
+  const stages = createStageBook(order.arrivals);
+  const arrivals = stages.firsts;
   const mostIdleMs = (order.mostIdleHours ?? Infinity) * HOUR_MS;
   const calendar = createCalendar(order);
   const busy = createMoments();
   const coming = createMoments();
   /** Since when each idle machine idles, the longest first. */
   const idle: number[] = [];
-  const waiting: Arrival[] = [];
+  const waiting: QueuedJob[] = [];
   const waits: number[] = [];
   let [now, next, busyMs, machineMs, machines] = [0, 0, 0, 0, 0];
 
-  function begin(job: Arrival): void {
-    waits.push(now - job.atMs + handOverMs);
+  function begin({ job, queuedMs }: QueuedJob): void {
+    const endsAt = now + handOverMs + job.durationMs;
+    waits.push(now - queuedMs + handOverMs);
     busyMs += Math.min(job.durationMs, Math.max(0, endMs - now));
-    busy.add(now + handOverMs + job.durationMs);
+    busy.add(endsAt);
+    stages.begins(job, endsAt);
+  }
+
+  function queue(job: QueuedJob): void {
+    waiting.push(job);
+    // The newest idle machine serves first, as the oldest is the next to go.
+    if (idle.length > 0) {
+      idle.pop();
+      free();
+    }
   }
 
   function free(): void {
@@ -145,6 +125,7 @@ export function estimate(order: EstimateOrder): Estimate {
       busy.first(),
       coming.first(),
       arrival?.atMs ?? Infinity,
+      stages.nextAt(),
       Math.max(again, now + 1),
       endMs,
     );
@@ -158,17 +139,12 @@ export function estimate(order: EstimateOrder): Estimate {
       coming.take();
       free();
     }
-    for (let job = arrivals[next]; job !== undefined && job.atMs <= now; job = arrivals[++next]) {
-      waiting.push(job);
-      // The newest idle machine serves first, as the oldest is the next to go.
-      if (idle.length > 0) {
-        idle.pop();
-        free();
-      }
-    }
+    for (let job = arrivals[next]; job !== undefined && job.atMs <= now; job = arrivals[++next])
+      queue({ job, queuedMs: job.atMs });
+    for (const job of stages.due(now)) queue(job);
   }
   const isWhole = now >= endMs;
-  for (const job of waiting) waits.push(endMs - job.atMs);
+  for (const { queuedMs } of waiting) waits.push(endMs - queuedMs);
   return {
     wait: isWhole ? waitFigures(waits) : UNKNOWN,
     idleHours: Math.max(0, machineMs - busyMs) / HOUR_MS,

@@ -74,7 +74,8 @@ export function hostlerRun(result: SimulationResult, endAt: EpochMs): PolicyRun 
 
 /** The same of docker+machine. */
 export function peerRun(result: PeerResult, endAt: EpochMs): PolicyRun {
-  const { jobs, totals } = result;
+  const { totals } = result;
+  const jobs = result.jobs.filter(({ queuedAt }) => queuedAt !== null);
   const waits = jobs.map(({ hostAt, queuedAt, createdAt }) => (hostAt ?? endAt) - (queuedAt ?? createdAt));
   const hours = (seconds: number) => round((seconds * SECOND_MS) / HOUR_MS, 2);
   return {

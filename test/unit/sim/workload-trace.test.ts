@@ -38,7 +38,7 @@ describe('a trace', () => {
 
   test('finds columns by name in any order', () => {
     const trace = readTrace('id,tag_list,duration,queued_at,name\n7,docker,9,100,"a, b"');
-    expect(trace.arrivals).toEqual([{ atMs: 0, durationMs: 9_000, tags: ['docker'] }]);
+    expect(trace.arrivals).toEqual([{ atMs: 0, durationMs: 9_000, tags: ['docker'], name: 'a, b' }]);
   });
 
   test.each([
@@ -50,6 +50,54 @@ describe('a trace', () => {
     [`5,6,${'x'.repeat(5_000)}`, /^line 1 .*longer than 4096/],
   ])('names the line of a bad row', (text, message) => {
     expect(() => readTrace(text)).toThrow(message);
+  });
+
+  describe('with pipelines and stages', () => {
+    const header = 'queued_at,duration,tags,pipeline,stage,name,project\n';
+    const read = (...rows: string[]) =>
+      readTrace(header + rows.join('\n')).arrivals.map(({ atMs, name, place }) => ({
+        atMs,
+        name,
+        stage: place?.stage ?? null,
+      }));
+
+    test('lets a stage come after the one before, whenever that ends', () => {
+      expect(
+        read('0,60,,7,build,compile,g/app', '65,30,,7,test,unit,g/app', '66,40,,7,test,lint,g/app'),
+      ).toEqual([
+        { atMs: 0, name: 'compile', stage: 0 },
+        { atMs: 0, name: 'unit', stage: 1 },
+        { atMs: 0, name: 'lint', stage: 1 },
+      ]);
+    });
+
+    test('keeps the own time of a job that waited for no stage, or for a person', () => {
+      expect(
+        read(
+          '0,60,,7,build,compile,g/app',
+          '1,30,,7,test,needs nothing,g/app',
+          '900,9,,7,deploy,manual,g/app',
+        ),
+      ).toEqual([
+        { atMs: 0, name: 'compile', stage: 0 },
+        { atMs: 1_000, name: 'needs nothing', stage: null },
+        { atMs: 900_000, name: 'manual', stage: null },
+      ]);
+    });
+
+    test('parts pipelines of the same number in two projects', () => {
+      const places = readTrace(`${header}0,5,,7,test,a,g/app\n0,5,,7,test,a,g/web`).arrivals.map(
+        ({ place }) => place?.pipeline,
+      );
+      expect(new Set(places).size).toBe(2);
+    });
+
+    test('takes jobs without a pipeline as they come', () => {
+      expect(read('0,60,,,,compile,', '65,30,,,test,,')).toEqual([
+        { atMs: 0, name: 'compile', stage: null },
+        { atMs: 65_000, name: undefined, stage: null },
+      ]);
+    });
   });
 
   test('is empty when there are no rows', () => {

