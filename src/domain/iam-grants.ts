@@ -20,7 +20,8 @@ export type Feature =
   | 'profile'
   | 'kms'
   | 'queue'
-  | 'keys-in-ssm';
+  | 'keys-in-ssm'
+  | 'token-in-ssm';
 
 /** Statements that the permissions fall into; each has its own resources and conditions. */
 export type Part =
@@ -35,6 +36,7 @@ export type Part =
   | 'tag-filled'
   | 'images'
   | 'keys'
+  | 'tokens'
   | 'queue'
   | 'pass-role'
   | 'spot-role'
@@ -66,6 +68,7 @@ export const grants: readonly Grant[] = [
   ...grant('reads', 'default-vpc', 'ec2:DescribeVpcs'),
   ...grant('reads', 'choice', 'ec2:DescribeInstanceTypes', 'ec2:DescribeInstanceTypeOfferings'),
   ...grant('reads', 'spot', 'ec2:DescribeSpotPriceHistory'),
+  ...grant('reads', 'spot', 'servicequotas:GetServiceQuota'),
   ...grant('reads', ['own-template', 'user-template'], 'ec2:DescribeLaunchTemplateVersions'),
   ...grant('launch', 'run-instances', 'ec2:RunInstances'),
   // An instant fleet launches with the caller's own rights.
@@ -82,6 +85,7 @@ export const grants: readonly Grant[] = [
   ...grant('tag-filled', 'spot-request', 'ec2:CreateTags'),
   ...grant('images', 'image-name', 'ssm:GetParameter'),
   ...grant('keys', 'keys-in-ssm', 'ssm:GetParameter', 'ssm:PutParameter'),
+  ...grant('tokens', 'token-in-ssm', 'ssm:GetParameter'),
   { action: 'sqs:ReceiveMessage', part: 'queue', features: ['queue'] },
   { action: 'sqs:DeleteMessage', part: 'queue', features: ['queue'], call: 'DeleteMessageBatch' },
   { action: 'iam:PassRole', part: 'pass-role', features: ['profile'], call: null },
@@ -96,7 +100,7 @@ export const grants: readonly Grant[] = [
   ].map((name): Grant => ({ action: `kms:${name}`, part: 'disk-key', features: ['kms'], call: null })),
 ];
 
-function featuresOfPool({ launch, interruptionQueue }: PoolSpec): Feature[] {
+function featuresOfPool({ launch, interruptionQueue, queue }: PoolSpec): Feature[] {
   const hasChoice = launch.needs !== null || launch.instanceTypes.length > 1 || launch.subnetIds.length > 1;
   const isFleet =
     launch.way === 'fleet' || (launch.way === 'auto' && (hasChoice || launch.template !== null));
@@ -120,6 +124,7 @@ function featuresOfPool({ launch, interruptionQueue }: PoolSpec): Feature[] {
     ['profile', launch.iamInstanceProfile !== null],
     ['kms', launch.volumeKmsKey !== null],
     ['queue', interruptionQueue !== null],
+    ['token-in-ssm', queue?.token?.kind === 'ssm'],
   ];
   return found.filter(([, isUsed]) => isUsed).map(([feature]) => feature);
 }

@@ -118,6 +118,18 @@ function keysDraft({ config, arns }: Ground): Draft {
   return { Sid: 'Keys', Resource: arns('ssm', `parameter${path}/*`) };
 }
 
+/** The parameters with GitLab tokens, each where its pool is. */
+function tokensDraft({ config, partition, arns }: Ground): Draft {
+  const [anywhere = ''] = arns('ssm', '');
+  const account = anywhere.split(':')[4] ?? '*';
+  const named = config.pools.flatMap(({ queue }) => {
+    if (queue?.token?.kind !== 'ssm') return [];
+    const { name, site } = queue.token;
+    return `arn:${partition}:ssm:${site.region}:${account}:parameter/${name.replace(/^\//, '')}`;
+  });
+  return { Sid: 'GitlabTokens', Resource: sorted(named) };
+}
+
 function imageDraft({ config, arns }: Ground): Draft {
   const names = config.pools.map(({ launch }) => {
     const name = launch.ami?.startsWith('resolve:ssm:') ? launch.ami.slice('resolve:ssm:'.length) : null;
@@ -185,6 +197,7 @@ const drafts: Readonly<Record<Exclude<Part, 'launch'>, (ground: Ground) => Draft
   }),
   images: imageDraft,
   keys: keysDraft,
+  tokens: tokensDraft,
   queue: ({ config, partition }) => ({
     Sid: 'Events',
     Resource: sorted(config.pools.flatMap(({ interruptionQueue }) => interruptionQueue ?? [])).map((url) =>

@@ -78,7 +78,7 @@ export function isQuotaClass(name: unknown): name is QuotaClass {
   return quotaClasses.some((known) => known === name);
 }
 
-/** One of EC2's vCPU quotas: its id in Service Quotas, its name there, and its value where EC2 told it. */
+/** One of EC2's vCPU quotas: its id in Service Quotas, its name there, and its value where EC2 or Service Quotas told it. */
 export type Quota = { class: QuotaClass; market: Market; id: string; name: string; vcpus: number | null };
 
 type QuotaNames = { words: string; spot: string | null; onDemand: string | null };
@@ -112,6 +112,15 @@ const otherClasses: readonly (readonly [RegExp, QuotaClass])[] = [
 /** The class whose quota a type's vCPUs count against; most families are standard ones. */
 export function quotaClassOf(instanceType: string): QuotaClass {
   return otherClasses.find(([family]) => family.test(instanceType))?.[1] ?? 'standard';
+}
+
+/** Market and class of the quota with this id in Service Quotas; null = none that hostler knows. */
+export function quotaById(id: string): { market: Market; class: QuotaClass } | null {
+  for (const name of quotaClasses) {
+    if (quotas[name].spot === id) return { market: 'spot', class: name };
+    if (quotas[name].onDemand === id) return { market: 'on-demand', class: name };
+  }
+  return null;
 }
 
 /** The quota that a launch of this type meets in this market. */

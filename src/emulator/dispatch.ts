@@ -10,6 +10,7 @@ import { ec2Actions } from './ec2-actions.ts';
 import { isNarrowed } from './ec2-requests.ts';
 import type { EventQueues } from './event-queues.ts';
 import { parseQuery, type QueryParams } from './query-params.ts';
+import { answerQuotas, QuotaError } from './quota-actions.ts';
 import { answerSqs, SqsError } from './sqs-actions.ts';
 import { answerSsm, SsmError } from './ssm-actions.ts';
 import { answerXml, errorXml } from './xml.ts';
@@ -44,6 +45,7 @@ export type Dispatch = {
   ec2Calls: () => Readonly<Record<string, number>>;
   ssmCalls: () => Readonly<Record<string, number>>;
   sqsCalls: () => Readonly<Record<string, number>>;
+  quotaCalls: () => Readonly<Record<string, number>>;
 };
 
 type ServiceCall = { caller: Caller; body: string; requestId: string };
@@ -160,6 +162,32 @@ function answerSsmCall(
   }
 }
 
+/** Service Quotas is global to the account here: a value of one region is that of all. */
+function answerQuotaCall(
+  parts: DispatchParts,
+  action: string,
+  { caller, body, requestId }: ServiceCall,
+): HttpAnswer {
+  const say = (status: number, answer: unknown): HttpAnswer => ({
+    kind: 'answer',
+    status,
+    type: JSON_TYPE,
+    requestId,
+    body: JSON.stringify(answer),
+  });
+  try {
+    if (stranger(parts, caller))
+      throw new QuotaError('UnrecognizedClientException', 'The security token is invalid.');
+    parts.world.faults.strike(action, 'own');
+    return say(200, answerQuotas(parts.world, action, body));
+  } catch (error) {
+    if (error instanceof QuotaError || error instanceof Ec2Error)
+      return say(400, { __type: error.code, message: error.message });
+    parts.onTrouble(`Service Quotas failed inside the emulator: ${String(error)}`);
+    return say(500, { __type: 'ServiceException', message: 'An internal error has occurred' });
+  }
+}
+
 async function answerSqsCall(
   parts: DispatchParts,
   action: string,
@@ -189,6 +217,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   const ec2Calls = new Map<string, number>();
   const ssmCalls = new Map<string, number>();
   const sqsCalls = new Map<string, number>();
+  const quotaCalls = new Map<string, number>();
   const countIn = (calls: Map<string, number>) => (action: string) => {
     calls.set(action, (calls.get(action) ?? 0) + 1);
   };
@@ -205,6 +234,11 @@ export function createDispatch(parts: DispatchParts): Dispatch {
         countIn(sqsCalls)(queued);
         return answerSqsCall(parts, queued, service);
       }
+      const asked = /^ServiceQuotasV20190624\.([A-Za-z]{1,60})$/.exec(call.target ?? '')?.[1];
+      if (asked !== undefined) {
+        countIn(quotaCalls)(asked);
+        return answerQuotaCall(parts, asked, service);
+      }
       const target = /^AmazonSSM\.([A-Za-z]{1,60})$/.exec(call.target ?? '')?.[1];
       if (target === undefined) return answerEc2(parts, service, countIn(ec2Calls));
       countIn(ssmCalls)(target);
@@ -213,5 +247,6 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     ec2Calls: () => Object.fromEntries(ec2Calls),
     ssmCalls: () => Object.fromEntries(ssmCalls),
     sqsCalls: () => Object.fromEntries(sqsCalls),
+    quotaCalls: () => Object.fromEntries(quotaCalls),
   };
 }

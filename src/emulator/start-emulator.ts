@@ -56,9 +56,10 @@ export type Emulator = {
   world: World;
   /** EC2 calls so far by action. */
   calls: Dispatch['ec2Calls'];
-  /** The same of SSM and of SQS. */
+  /** The same of SSM, SQS and Service Quotas. */
   ssmCalls: Dispatch['ssmCalls'];
   sqsCalls: Dispatch['sqsCalls'];
+  quotaCalls: Dispatch['quotaCalls'];
   close(): Promise<void>;
 };
 
@@ -160,6 +161,6 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
   server.on('request', requestListener({ world, dispatch, afflict: keeper.afflict }, onTrouble));
   const endpoint = `http://127.0.0.1:${port}`;
-  const { ec2Calls: calls, ssmCalls, sqsCalls } = dispatch;
-  return { endpoint, port, sshPort, dockerPort, world, calls, ssmCalls, sqsCalls, close };
+  const { ec2Calls: calls, ssmCalls, sqsCalls, quotaCalls } = dispatch;
+  return { endpoint, port, sshPort, dockerPort, world, calls, ssmCalls, sqsCalls, quotaCalls, close };
 }

@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createCloud } from '../../src/adapters/aws/create-cloud.ts';
 import { createNotices } from '../../src/adapters/aws/create-notices.ts';
+import { createSecretParameters } from '../../src/adapters/aws/secret-parameters.ts';
 import { createSsmParameters } from '../../src/adapters/aws/ssm-parameters.ts';
 import { loadConfig } from '../../src/adapters/config/load.ts';
 import { createClock } from '../../src/adapters/system/clock.ts';
 import { buildRequest } from '../../src/domain/build-request.ts';
-import type { Config, PoolSpec } from '../../src/domain/config.ts';
+import type { CloudSite, Config, PoolSpec } from '../../src/domain/config.ts';
 import { callsOf, type Feature, featuresOf, grants } from '../../src/domain/iam-grants.ts';
 import { iamPolicy } from '../../src/domain/iam-policy.ts';
 import { TAG } from '../../src/domain/instance.ts';
+import type { ResolvedLaunch } from '../../src/domain/launch.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/start-emulator.ts';
 import { createConfigFolder, runnerText } from '../support/config-folder.ts';
 import { forever, keepingLog } from '../unit/adapters/aws/specimens.ts';
@@ -55,6 +57,7 @@ async function live(
   }
   await cloud.listLaunches(site, ['t-spot-16'], forever);
   if (launch.markets.includes('spot')) {
+    await meetSpotQuota(cloud, emulator, site, { pool, resolved, tags });
     const offerings = resolved.places.map(({ type, zone, market }) => ({ type, zone, market }));
     await cloud.prices(site, { offerings, own: null }, forever);
     const requests = await cloud.listSpotRequests(site, 'me', forever);
@@ -77,13 +80,41 @@ async function live(
   await cloud.removeLeftovers(site, [...leftovers, volume], forever);
 }
 
+/** A refused launch, whose message names the quota with its value. */
+async function meetSpotQuota(
+  cloud: ReturnType<typeof createCloud>,
+  emulator: Emulator,
+  site: CloudSite,
+  of: { pool: PoolSpec; resolved: ResolvedLaunch; tags: Readonly<Record<string, string>> },
+): Promise<void> {
+  const quota = { market: 'spot', class: 'standard' } as const;
+  emulator.world.quotas.set(quota, 1);
+  const places = of.resolved.places.filter(({ market }) => market === 'spot');
+  const token = 't-quota';
+  const extra = { userData: '', tags: { ...of.tags, [TAG.launch]: token }, places, at: clock.now() };
+  const request = buildRequest(of.pool.launch, of.resolved, extra);
+  const answer = await cloud.launch(site, { token, count: 1, request }, forever);
+  emulator.world.quotas.set(quota, null);
+  const message = expect.stringContaining('quota L-34B43A08, All Standard');
+  expect(answer).toMatchObject({ kind: 'refused', outcome: { kind: 'quota', message } });
+  expect(answer).toMatchObject({ outcome: { quota: { vcpus: 1 } } });
+}
+
 /** Every call that a daemon with this configuration makes. */
 async function callsMade(config: Config, emulator: Emulator): Promise<string[]> {
   const cloud = createCloud({ clock, log: keepingLog(), env: {}, managerAddresses: () => ['10.0.0.5'] });
   const notices = createNotices({ clock });
+  const secrets = createSecretParameters({ clock, log: keepingLog(), env: {}, onCall: () => undefined });
   for (const pool of config.pools) {
     await live(pool, cloud, emulator);
     const { interruptionQueue: url, launch } = pool;
+    const token = pool.queue?.token;
+    if (token?.kind === 'ssm') {
+      const { parameters } = emulator.world.region(token.site.region);
+      const secure = { type: 'SecureString', tier: 'Standard', overwrite: false } as const;
+      parameters.put({ name: token.name, value: 'glpat-token', ...secure });
+      await secrets.read(token, forever);
+    }
     if (url !== null) await (await notices.poll({ site: launch.site, url }, forever)).acknowledge(forever);
   }
   const [first] = config.pools;
@@ -97,7 +128,13 @@ async function callsMade(config: Config, emulator: Emulator): Promise<string[]> 
   }
   cloud.close();
   notices.close();
-  const made = { ...emulator.calls(), ...emulator.ssmCalls(), ...emulator.sqsCalls() };
+  secrets.close();
+  const made = {
+    ...emulator.calls(),
+    ...emulator.ssmCalls(),
+    ...emulator.sqsCalls(),
+    ...emulator.quotaCalls(),
+  };
   return Object.keys(made).toSorted((a, b) => (a < b ? -1 : 1));
 }
 
@@ -153,6 +190,17 @@ name = "build"
 instance_types = ["m5.large", "m6i.large"]
 subnets = [${subnets(emulator)}]
 markets = ["spot", "on-demand"]`,
+    ],
+    [
+      'a GitLab token in SSM beside an image by id',
+      [
+        'amazonec2-ami=ami-0123456789abcdef0',
+        'amazonec2-instance-type=m5.large',
+        'amazonec2-security-group-readonly=true',
+        'amazonec2-security-group=default',
+      ],
+      () => '[[pools]]\nname = "build"\n[pools.queue]\ntoken = "ssm:/ci/token"',
+      false,
     ],
     [
       'spot requests',

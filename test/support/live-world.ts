@@ -1,5 +1,6 @@
 // A whole hostler for end-to-end tests: the emulated cloud in this process, the daemon as a child process (so that it can
-// be killed), the real docker-machine door, all in one temporary folder. `close` proves that nothing of it stays.
+// be killed), the real docker-machine door, all in one temporary folder. `close` proves that nothing of it stays, and that
+// the printed IAM policy allows every call to AWS that was made.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
@@ -7,8 +8,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '../../src/adapters/config/load.ts';
 import { type Client, createClient } from '../../src/contract/client.ts';
 import { type RunningDaemon, startDaemon } from '../../src/daemon.ts';
+import { callsOf, type Feature, featuresOf } from '../../src/domain/iam-grants.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/start-emulator.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Gate } from './ec2-gate.ts';
@@ -184,14 +187,36 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
   let inside: RunningDaemon | null = null;
   let output = '';
 
+  const features = new Set<Feature>();
+  const readings: Promise<void>[] = [];
+  async function noteFeatures(): Promise<void> {
+    const path = current.own === undefined ? configFile : ownFile;
+    const config = await loadConfig({ path, env, zone: 'UTC' }).catch(() => null);
+    if (config !== null) for (const feature of featuresOf(config)) features.add(feature);
+  }
+
   function writeConfig(changes: Partial<WorldOptions>): void {
     current = { ...current, ...changes };
     const endpoint = options.gate?.before(emulator.endpoint) ?? emulator.endpoint;
     const text = configText({ endpoint, sshPort: emulator.sshPort }, current);
     writeFileSync(configFile, text, { mode: 0o600 });
     if (current.own !== undefined) writeFileSync(ownFile, current.own.replaceAll('{runner}', configFile));
+    readings.push(noteFeatures());
   }
   writeConfig({});
+
+  /** Calls that `hostler iam-policy` would not have allowed under any configuration that this world had. */
+  async function callsBeyondPolicy(): Promise<string[]> {
+    await Promise.all(readings);
+    const made = {
+      ...emulator.calls(),
+      ...emulator.ssmCalls(),
+      ...emulator.sqsCalls(),
+      ...emulator.quotaCalls(),
+    };
+    const allowed = new Set(callsOf(features));
+    return features.size === 0 ? [] : Object.keys(made).filter((call) => !allowed.has(call));
+  }
 
   async function until<T>(
     what: string,
@@ -289,10 +314,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<LiveWorld>
     until,
     async close() {
       await stop();
+      const beyond = await callsBeyondPolicy();
       client.close();
       await options.gate?.close();
       await emulator.close();
       rmSync(folder, { recursive: true, force: true });
+      if (beyond.length > 0) throw new Error(`calls that iam-policy does not allow: ${beyond.join(', ')}`);
     },
   };
 }

@@ -22,6 +22,8 @@ export const requestLimits: Readonly<Record<string, BucketLimits>> = {
   AuthorizeSecurityGroupIngress: { size: 50, perSecond: 5 },
   // SSM publishes no bucket; 10 a second is far below its default throughput and far above our use (one a pool and hour).
   GetParameter: { size: 10, perSecond: 10 },
+  // Service Quotas publishes no bucket; it is asked once in minutes.
+  GetServiceQuota: { size: 5, perSecond: 1 },
   // SQS has no limit that we could reach; a queue that answers at once and empty must not become a loop.
   ReceiveMessage: { size: 20, perSecond: 5 },
   DeleteMessageBatch: { size: 20, perSecond: 5 },

@@ -16,6 +16,7 @@ import { createLaunchTemplates } from './launch-templates.ts';
 import { listLeftovers, removeLeftovers } from './leftovers.ts';
 import { listByLaunch, listByOwner } from './list-instances.ts';
 import { listSpotRequests } from './list-spot-requests.ts';
+import { createQuotaValues } from './quota-values.ts';
 import { readConsole } from './read-console.ts';
 import { createResolutionCache } from './resolution-cache.ts';
 import { DEFAULT_HOST_PORTS, resolutionKey, resolveLaunch } from './resolve-launch.ts';
@@ -29,7 +30,7 @@ export type CloudDeps = {
   log: Log;
   /** After each call: its outcome's kind, or `ok`. */
   onCall?: (call: { action: string; outcome: string; ms: DurationMs }) => void;
-  /** Read for AWS_ENDPOINT_URL_SSM only; the SDK itself reads the process's environment. */
+  /** Read for AWS_ENDPOINT_URL_SSM and AWS_ENDPOINT_URL_SERVICE_QUOTAS only; the SDK itself reads the process's environment. */
   env?: Readonly<Record<string, string | undefined>>;
   /** IPv4 addresses that security groups are opened to; default: those of this machine's interfaces. */
   managerAddresses?: () => readonly string[];
@@ -46,6 +47,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   const answers = createFleetAnswers({ log });
   const templates = createLaunchTemplates(() => clock.monotonic());
   const prices = createPrices(clock);
+  const quotaValues = createQuotaValues(clock);
   const resolved = createResolutionCache<ResolvedLaunch>(() => clock.monotonic());
   const managerAddresses = deps.managerAddresses ?? ownAddresses;
   const callDeps = { clock, log, env: deps.env ?? process.env, onCall: deps.onCall ?? (() => undefined) };
@@ -79,6 +81,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
         calls: at(site),
         answers,
         templates,
+        quotaValues,
         clock,
         signal,
         spoiled: () => resolved.invalidate(site.key),

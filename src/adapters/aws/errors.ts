@@ -145,16 +145,14 @@ export function isTemplateGone(outcome: Outcome): boolean {
 }
 
 /**
- * A quota's refusal with the quota's id and name, and its value where EC2's words hold it ("your current vCPU limit of
- * 32 allows …"; for spot they never do). Other outcomes as they are.
+ * A quota's refusal with the quota that was met, its value where EC2's words hold it ("your current vCPU limit of 32
+ * allows …"; for spot they never do). Other outcomes as they are. Its words are completed in quota-values.ts.
  */
 export function withQuota(outcome: Outcome, offering: Offering): Outcome {
   if (outcome.kind !== 'quota' || outcome.scope !== 'market' || outcome.quota !== undefined) return outcome;
   const told = /limit of (\d{1,7})\b/.exec(outcome.message)?.[1];
   const quota = quotaOf(offering.type, offering.market, told === undefined ? null : Number(told));
-  const value = quota.vcpus === null ? 'EC2 does not tell its value' : `${quota.vcpus} vCPUs`;
-  const bare = outcome.message.replace(/[\s.]+$/, '');
-  return { ...outcome, quota, message: `${bare} (quota ${quota.id}, ${quota.name}: ${value})` };
+  return { ...outcome, quota };
 }
 
 /** An answer that cannot be what it should be (empty, HTML, cut off): never "nothing there". */

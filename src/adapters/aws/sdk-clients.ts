@@ -2,11 +2,21 @@
 // Every limit that keeps a call from hanging is set here; retry is the planner's, so every client makes one attempt.
 // Trap: `requestTimeout` alone only warns; it needs `throwOnRequestTimeout`. A stalled body needs `socketTimeout`.
 import type { EC2Client } from '@aws-sdk/client-ec2';
+import type { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { CloudSite } from '../../domain/config.ts';
 
 /** Separate clients, so that a slow listing never stands before a launch in one connection pool. */
-export type SdkClients = { launch: EC2Client; terminate: EC2Client; describe: EC2Client; ssm: SSMClient };
+export type SdkClients = {
+  launch: EC2Client;
+  terminate: EC2Client;
+  describe: EC2Client;
+  ssm: SSMClient;
+  /** Loaded when it is first asked for: most installations never meet a quota. */
+  quotas(): Promise<ServiceQuotasClient>;
+  /** Ends kept connections. */
+  destroy(): void;
+};
 
 /** Milliseconds to connect: EC2's endpoints answer within a few round trips. */
 const CONNECT_MS = 3_000;
@@ -17,7 +27,7 @@ const ANSWER_MS = 30_000;
 /** Connections of each client. Calls that queued for one would reach EC2 in a bunch, past their token buckets. */
 const MAX_SOCKETS = 64;
 
-/** Makes the clients. `env` decides where SSM is when the site has an endpoint of its own (an emulator serves both). */
+/** Makes the clients. `env` decides where SSM and Service Quotas are when the site has an endpoint of its own (an emulator serves all). */
 export async function createSdkClients(
   site: CloudSite,
   env: Readonly<Record<string, string | undefined>>,
@@ -26,12 +36,32 @@ export async function createSdkClients(
   const shared = await clientSettings(site);
   const ec2Client = () =>
     new ec2.EC2Client({ ...shared(), ...(site.endpoint !== null && { endpoint: site.endpoint }) });
-  const ssmEndpoint = env['AWS_ENDPOINT_URL_SSM'] || site.endpoint;
-  return {
+  const at = (variable: string) => {
+    const endpoint = env[variable] || site.endpoint;
+    return { ...shared(), ...(endpoint !== null && { endpoint }) };
+  };
+  let quotas: Promise<ServiceQuotasClient> | null = null;
+  const clients = {
     launch: ec2Client(),
     terminate: ec2Client(),
     describe: ec2Client(),
-    ssm: new ssm.SSMClient({ ...shared(), ...(ssmEndpoint !== null && { endpoint: ssmEndpoint }) }),
+    ssm: new ssm.SSMClient(at('AWS_ENDPOINT_URL_SSM')),
+  };
+  return {
+    ...clients,
+    quotas: () => {
+      quotas ??= import('@aws-sdk/client-service-quotas').then(
+        ({ ServiceQuotasClient: Client }) => new Client(at('AWS_ENDPOINT_URL_SERVICE_QUOTAS')),
+      );
+      return quotas;
+    },
+    destroy: () => {
+      for (const client of Object.values(clients)) client.destroy();
+      void quotas?.then(
+        (client) => client.destroy(),
+        () => undefined,
+      );
+    },
   };
 }
 
@@ -51,11 +81,6 @@ export async function clientSettings(site: CloudSite) {
     },
     ...(credentials !== null && { credentials }),
   });
-}
-
-/** Ends kept connections. */
-export function destroyClients(clients: SdkClients): void {
-  for (const client of Object.values(clients)) client.destroy();
 }
 
 /** True when both sites would make the same clients. A rotated secret keeps the key of a site but not its clients. */

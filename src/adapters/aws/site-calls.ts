@@ -9,7 +9,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { createCallLimits } from './call-limits.ts';
 import { outcomeOfError } from './errors.ts';
-import { createSdkClients, destroyClients, isSameAccess, type SdkClients } from './sdk-clients.ts';
+import { createSdkClients, isSameAccess, type SdkClients } from './sdk-clients.ts';
 
 export type CallDeps = {
   clock: Clock;
@@ -105,7 +105,10 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
     },
     close: () => {
       // A failed load has nothing to end; it was already told to its caller.
-      void clients?.then(destroyClients, () => undefined);
+      void clients?.then(
+        (made) => made.destroy(),
+        () => undefined,
+      );
       clients = null;
     },
   };

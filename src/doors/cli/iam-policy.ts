@@ -19,9 +19,9 @@ function remarks({ pools, settings }: Config): string[] {
     ...roles.map(
       (role) => `this is the policy of ${role}; the manager's own credentials need sts:AssumeRole on it`,
     ),
-    ...(settings.keys.startsWith('ssm:')
+    ...(settings.keys.startsWith('ssm:') || pools.some(({ queue }) => queue?.token?.kind === 'ssm')
       ? [
-          'with a KMS key of your own for the parameters, kms:Encrypt and kms:Decrypt on it are needed besides',
+          'with a KMS key of your own for the parameters, kms:Decrypt on it (for keys also kms:Encrypt) is needed besides',
         ]
       : []),
   ];

@@ -34,7 +34,11 @@ export function rest(deps: ActDeps, where: Where, outcome: Outcome): void {
     jobsWait,
   });
   const isQuota = outcome.kind === 'quota' && outcome.quota !== undefined;
-  store.putRest(isQuota ? { ...next, usage: usageUnder(store.machines(), key) } : next);
+  if (!isQuota) return store.putRest(next);
+  const usage = usageUnder(store.machines(), key);
+  // Others in the account share the quota: what is ours of it tells whether they fill it.
+  const message = `${outcome.message}; ${usage} of our machines stood under it`;
+  store.putRest({ ...next, outcome: { ...outcome, message }, usage });
 }
 
 /** Where a launch might have gone. */

@@ -4,6 +4,7 @@
 // Trap: a call that was sent happens, also when its process has died meanwhile.
 import { createCallLimits } from '../../adapters/aws/call-limits.ts';
 import { outcomeOfError, unreadableAnswer, withQuota } from '../../adapters/aws/errors.ts';
+import { quotaInWords } from '../../adapters/aws/quota-values.ts';
 import { terminateInstances } from '../../adapters/aws/terminate-instances.ts';
 import type { CloudSite } from '../../domain/config.ts';
 import { type Instance, TAG } from '../../domain/instance.ts';
@@ -208,7 +209,9 @@ export function createSimCloud(parts: CloudParts): Cloud {
         if (outcome.kind === 'unknown') return { kind: 'unknown', outcome };
         if (outcome.kind !== 'throttled') limits.refundInstances(action, count);
         if (outcome.kind === 'invalid' || outcome.kind === 'not-found') resolved.clear();
-        return { kind: 'refused', outcome: withQuota(outcome, order.request.offering) };
+        const told = withQuota(outcome, order.request.offering);
+        const vcpus = told.quota === undefined ? 0 : world.quotas.of(told.quota.market, told.quota.class);
+        return { kind: 'refused', outcome: quotaInWords(told, { vcpus }) };
       }
     },
     terminate(site, instances, signal) {

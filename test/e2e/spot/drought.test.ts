@@ -85,7 +85,12 @@ describe('a drought on the only offering', () => {
     expect(onDemand()).toBe(2);
     const breaker = (await world.client.breakers()).find(({ kind }) => kind === 'quota');
     expect(breaker).toMatchObject({ state: 'closed', pools: ['test-runner'] });
-    expect(breaker?.message).toContain('L-34B43A08');
+    expect(breaker?.message).toMatch(/quota L-34B43A08, .*: 8 vCPUs\); 4 of our machines stood under it$/);
+    const said = (await world.client.events({ limit: 500 })).filter(({ text }) =>
+      text.includes('L-34B43A08'),
+    );
+    expect(said.length).toBeGreaterThan(0);
+    expect(said.length).toBeLessThanOrEqual(count('RunInstances'));
     const reset = await world.hostler('breaker', 'reset', breaker?.key ?? '');
     expect(reset).toMatchObject({ code: 0, stdout: `${breaker?.key} is open\n` });
     expect((await world.client.breakers()).some(({ kind }) => kind === 'quota')).toBe(false);

@@ -103,6 +103,20 @@ describe('iam-policy', () => {
     });
   });
 
+  test('of a GitLab token in SSM reads that parameter alone', async () => {
+    const runner = folder.write('r.toml', runnerText({ options: plainOptions }));
+    const own = `[hostler]\nrunner_config = "${runner}"\n[[pools]]\nname = "build"\n[pools.queue]\ntoken = "ssm:/ci/token"\n`;
+    const { exit, out, err } = await run('iam-policy', '--config', folder.write('token.toml', own));
+    expect(exit, err).toBe(0);
+    expect(statement(JSON.parse(out) as Policy, 'GitlabTokens')).toEqual({
+      Sid: 'HostlerGitlabTokens',
+      Effect: 'Allow',
+      Action: ['ssm:GetParameter'],
+      Resource: ['arn:aws:ssm:eu-central-1:*:parameter/ci/token'],
+    });
+    expect(err).toContain('kms:Decrypt');
+  });
+
   test('speaks of the right part of AWS', async () => {
     const options = [
       'amazonec2-region=cn-north-1',
