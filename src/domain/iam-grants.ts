@@ -100,6 +100,8 @@ export const grants: readonly Grant[] = [
   ].map((name): Grant => ({ action: `kms:${name}`, part: 'disk-key', features: ['kms'], call: null })),
 ];
 
+const isTokenInSsm = (queue: PoolSpec['queue']): boolean => queue?.token?.kind === 'ssm';
+
 function featuresOfPool({ launch, interruptionQueue, queue }: PoolSpec): Feature[] {
   const hasChoice = launch.needs !== null || launch.instanceTypes.length > 1 || launch.subnetIds.length > 1;
   const isFleet =
@@ -124,7 +126,7 @@ function featuresOfPool({ launch, interruptionQueue, queue }: PoolSpec): Feature
     ['profile', launch.iamInstanceProfile !== null],
     ['kms', launch.volumeKmsKey !== null],
     ['queue', interruptionQueue !== null],
-    ['token-in-ssm', queue?.token?.kind === 'ssm'],
+    ['token-in-ssm', isTokenInSsm(queue)],
   ];
   return found.filter(([, isUsed]) => isUsed).map(([feature]) => feature);
 }
