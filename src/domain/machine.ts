@@ -56,6 +56,8 @@ export type Machine = {
   endAccepted: boolean;
   /** Why it is on its way out; null while it is wanted. */
   ending: ReasonCode | null;
+  /** When EC2 advised to leave its instance, in a pool that launches a replacement first: handed out last until that is ready. */
+  advisedAt?: EpochMs;
   /** Last failure in words, with the console's tail for a failed boot kept as an event. */
   failure: string | null;
 };

@@ -13,7 +13,7 @@ export type Counts = {
   coming: number;
   /** On the way out: no job will run there any more. */
   leaving: number;
-  /** What the pool has for its wants: busy, held, ready, coming, less busy ones that EC2 takes back. */
+  /** What the pool has for its wants: busy, held, ready, coming, less those that EC2 takes back or advises to replace. */
   supply: number;
   /** Stands against `limit` and max_machines: everything but terminations that EC2 accepted, instances without a record too. */
   counted: number;
@@ -38,8 +38,14 @@ export function isCounted({ machine }: Slot): boolean {
   return machine.phase !== 'gone' && !(machine.phase === 'terminating' && machine.endAccepted);
 }
 
+/** EC2 advised to leave its instance, and the pool replaces such machines before they end. */
+export function isAdvised({ spec }: PoolDraft, { machine }: Slot): boolean {
+  return machine.advisedAt !== undefined && machine.ending === null && spec.rebalance === 'replace';
+}
+
 /** Under notice: its job may be lost and come again, so its replacement starts at once. */
-function isDoomed({ spec }: PoolDraft, { machine }: Slot): boolean {
+function isDoomed({ spec }: PoolDraft, { machine, busy }: Slot): boolean {
+  if (!busy) return false;
   if (machine.ending === 'interrupted') return true;
   return machine.ending === 'rebalance' && spec.rebalance === 'replace';
 }
@@ -60,8 +66,11 @@ export function countPool(pool: PoolDraft): Counts {
   for (const slot of pool.slots) {
     const { phase } = slot.machine;
     if (phase === 'gone') continue;
-    if (slot.busy && isDoomed(pool, slot)) doomed += 1;
-    counts[partOf(slot)] += 1;
+    const part = partOf(slot);
+    // What still boots is as good as its replacement would be.
+    if (isDoomed(pool, slot) || (part !== 'coming' && part !== 'leaving' && isAdvised(pool, slot)))
+      doomed += 1;
+    counts[part] += 1;
     if (isCounted(slot)) counts.counted += 1;
     if (phase !== 'terminating') counts.alive += 1;
   }

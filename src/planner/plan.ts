@@ -9,6 +9,7 @@ import { growPools, type Make } from './grow.ts';
 import { findAddresses, followLaunches, matchInstances } from './intents.ts';
 import { buryDead, checkLiveness, startProvisioning } from './liveness.ts';
 import { adoptOrphans, rememberOrphans } from './orphans.ts';
+import { replaceAdvised } from './replace-advised.ts';
 import { shrinkPools } from './shrink.ts';
 import { sizePools, updateReserves } from './size.ts';
 import { terminateEnded } from './terminations.ts';
@@ -70,6 +71,7 @@ export function planTick(observation: Observation, make: Make): Plan {
   updateReserves(draft);
   let sizings = sizePools(draft);
   if (replaceOutdated(draft, sizings)) sizings = sizePools(draft);
+  if (replaceAdvised(draft, sizings)) sizings = sizePools(draft);
   growPools(draft, sizings, make);
   shrinkPools(draft, sizings);
   terminateEnded(draft);

@@ -28,10 +28,21 @@ function markOffering(deps: ActDeps, { site, pool, offering }: Machine, code: st
   store.putRest(restAfter(previous, { key, outcome }, clock.now(), at));
 }
 
-function endingFor(deps: ActDeps, machine: Machine, { kind }: Notice): ReasonCode | null {
-  if (kind === 'interruption') return machine.ending === 'interrupted' ? null : 'interrupted';
+/** What the notice makes of the machine, and the reason; null = it says nothing new. */
+function markFor(
+  deps: ActDeps,
+  machine: Machine,
+  { kind }: Notice,
+): { code: ReasonCode; mark: Partial<Machine> } | null {
+  if (kind === 'interruption')
+    return machine.ending === 'interrupted' ? null : { code: 'interrupted', mark: { ending: 'interrupted' } };
   const rule = deps.config.pool(machine.pool)?.rebalance ?? 'drain';
-  return rule === 'ignore' || machine.ending !== null ? null : 'rebalance';
+  if (rule === 'ignore' || machine.ending !== null) return null;
+  if (rule === 'drain') return { code: 'rebalance', mark: { ending: 'rebalance' } };
+  // The planner launches a replacement and ends this one when that is ready.
+  return machine.advisedAt === undefined
+    ? { code: 'rebalance', mark: { advisedAt: deps.clock.now() } }
+    : null;
 }
 
 async function tellRunner(deps: NoticeDeps, lease: Lease, why: string): Promise<void> {
@@ -51,7 +62,7 @@ function tell(deps: ActDeps, machine: Machine, notice: Notice, code: ReasonCode)
   const what =
     code === 'interrupted'
       ? `EC2 takes ${notice.instance} back${until}`
-      : `EC2 advises to move on from ${notice.instance}`;
+      : `EC2 advises to move on from ${notice.instance}${machine.ending === null ? ', which ends when its replacement is ready' : ''}`;
   const on = busy ? `; ${jobOn(lease)} runs on it and is left to finish` : '';
   deps.journal({
     code,
@@ -70,19 +81,21 @@ export function takeNotice(deps: NoticeDeps, notice: Notice): boolean {
   const { store } = deps;
   const found = store.machines().find(({ instance }) => instance === notice.instance) ?? null;
   if (found === null || found.phase === 'gone' || found.phase === 'terminating') return false;
-  const code = endingFor(deps, found, notice);
-  if (code === null) return false;
+  const due = markFor(deps, found, notice);
+  if (due === null) return false;
+  const { code, mark } = due;
   const marked = store.transaction(() => {
     const machine = store.machine(found.id);
     if (machine === null) return null;
-    store.putMachine({ ...machine, ending: code });
-    return machine;
+    const next = { ...machine, ...mark };
+    store.putMachine(next);
+    return next;
   });
   if (marked === null) return false;
   if (notice.kind === 'interruption') markOffering(deps, marked, notice.code);
   tell(deps, marked, notice, code);
   const lease = marked.lease === null ? null : store.lease(marked.lease);
-  if (lease !== null) {
+  if (lease !== null && marked.ending !== null) {
     const why = code === 'interrupted' ? 'EC2 takes its instance back' : 'EC2 advises to leave its instance';
     deps.track(tellRunner(deps, lease, why));
   }

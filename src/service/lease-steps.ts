@@ -35,7 +35,14 @@ export function isSameHold(one: Lease, other: Lease): boolean {
   );
 }
 
-/** Which ready machine: the one used last (warm caches), as the runner does; ties by id. `mayBe`: what else it must be. */
+/** Whether the first is the better choice: not advised to leave, then used last (warm caches), as the runner does; ties by id. */
+function isBetter(one: Machine, other: Machine): boolean {
+  if ((one.advisedAt === undefined) !== (other.advisedAt === undefined)) return one.advisedAt === undefined;
+  const [idle, otherIdle] = [one.idleSince ?? 0, other.idleSince ?? 0];
+  return idle === otherIdle ? one.id < other.id : idle > otherIdle;
+}
+
+/** Which ready machine is handed out. `mayBe`: what else it must be. */
 export function bestOf(
   machines: readonly Machine[],
   pool: string,
@@ -44,8 +51,7 @@ export function bestOf(
   let best: Machine | null = null;
   for (const machine of machines) {
     if (machine.pool !== pool || !isGrantable(machine) || !mayBe(machine)) continue;
-    const newer = best === null || (machine.idleSince ?? 0) > (best.idleSince ?? 0);
-    if (newer || (machine.idleSince === best?.idleSince && machine.id < (best?.id ?? ''))) best = machine;
+    if (best === null || isBetter(machine, best)) best = machine;
   }
   return best;
 }

@@ -105,3 +105,38 @@ test('advice to rebalance from a queue drains an idle machine and is answered by
     return !(await machines()).some(({ id, phase }) => id === idle?.id && phase !== 'terminating');
   });
 });
+
+test('with rebalance = "replace" advised machines stand until others are ready', async () => {
+  const { client, until, pass, emulator } = world;
+  const queue = `interruption_queue = "${emulator.endpoint}/123456789012/hostler"\n`;
+  world.writeConfig({ own: `${own}rebalance = "replace"\n${queue}` });
+  await client.reload();
+  const step = async (look: () => Promise<boolean>) => {
+    await pass(1_000);
+    return look();
+  };
+  // What a runner holds without a job is part of the idle wish.
+  const usable = async () =>
+    (await machines()).filter(
+      ({ phase, ending }) => (phase === 'ready' || phase === 'leased') && ending === null,
+    );
+  await until('idle hosts', () => step(async () => (await ready()).length >= 1), 60_000);
+  expect((await usable()).length).toBeGreaterThanOrEqual(2);
+  const advised = await ready();
+  for (const { instance } of advised) {
+    const path = `/_emulator/rebalance?instance=${instance}`;
+    expect((await fetch(`${emulator.endpoint}${path}`, { method: 'POST' })).status).toBe(200);
+  }
+  let least = (await usable()).length;
+  const isOver = async () => {
+    const now = await usable();
+    least = Math.min(least, now.length);
+    return !advised.some(({ id }) => now.some((one) => one.id === id));
+  };
+  await until('their end', () => step(isOver), 60_000);
+  expect(least).toBeGreaterThanOrEqual(2);
+  const told = (await client.events({ limit: 500 })).find(
+    ({ code, machine }) => code === 'rebalance' && machine === advised[0]?.id,
+  );
+  expect(told?.text).toContain('ends when its replacement is ready');
+});
