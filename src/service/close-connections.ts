@@ -11,8 +11,10 @@ import type { Journal } from './journal.ts';
 
 /** One `ss`, with thousands of connections. */
 export const RESET_LIMIT_MS: DurationMs = 10 * SECOND_MS;
-/** What the runner opens to a lost host meanwhile is closed this often, and this long: it tries anew some times. */
-export const RESET_AGAIN_MS: DurationMs = 5 * SECOND_MS;
+/**
+ * So long, once a second, what the runner opens to a lost host anew is closed too: it dials some ten times before it gives
+ * the job up, and each dial to a host that is gone hangs for minutes.
+ */
 export const RESET_FOR_MS: DurationMs = 120 * SECOND_MS;
 
 type Deps = { store: Store; connections: Connections; clock: Clock; metrics: Metrics; journal: Journal };
@@ -20,13 +22,16 @@ type Deps = { store: Store; connections: Connections; clock: Clock; metrics: Met
 export type Closer = {
   /** Tries whether it works at all, and says so once if not. */
   tryOut(signal: AbortSignal): Promise<void>;
-  /** `why` in words; null = the same host again, not to be told again. */
-  close(machine: Machine, why: string | null, signal: AbortSignal): Promise<void>;
+  /** `why` in words. */
+  close(machine: Machine, why: string, signal: AbortSignal): Promise<void>;
+  /** What was opened since to hosts that were told of, in one call a pool; nothing while the last such call runs. */
+  closeAgain(machines: readonly Machine[], signal: AbortSignal): Promise<void>;
 };
 
 /** The closer of one daemon. */
 export function createCloser({ store, connections, clock, metrics, journal }: Deps): Closer {
   let isToldFailed = false;
+  let isClosingAgain = false;
 
   function tellFailure(why: string): void {
     metrics.canReset(false);
@@ -50,6 +55,24 @@ export function createCloser({ store, connections, clock, metrics, journal }: De
     });
   }
 
+  const isTaken = ({ id, address }: Machine): boolean =>
+    store.machines().some((other) => other.id !== id && other.address === address && other.phase !== 'gone');
+
+  /** How many were closed; null = it did not work, which is told. */
+  async function reset(
+    pool: string,
+    machines: readonly Machine[],
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    const addresses = machines.flatMap((one) => (one.address === null || isTaken(one) ? [] : one.address));
+    if (addresses.length === 0) return null;
+    const answer = await connections.reset(addresses, clock.timeout(RESET_LIMIT_MS, signal));
+    if (signal.aborted) return null;
+    if (answer.kind === 'failed') tellFailure(answer.why);
+    else metrics.connectionsReset(pool, answer.ended);
+    return answer.kind === 'failed' ? null : answer.ended;
+  }
+
   return {
     async tryOut(signal) {
       const why = await connections.trouble(clock.timeout(RESET_LIMIT_MS, signal));
@@ -58,16 +81,16 @@ export function createCloser({ store, connections, clock, metrics, journal }: De
       else tellFailure(why);
     },
     async close(machine, why, signal) {
-      const { id, address, pool } = machine;
-      const isTaken = store
-        .machines()
-        .some((other) => other.id !== id && other.address === address && other.phase !== 'gone');
-      if (address === null || isTaken) return;
-      const answer = await connections.reset([address], clock.timeout(RESET_LIMIT_MS, signal));
-      if (signal.aborted) return;
-      if (answer.kind === 'failed') return tellFailure(answer.why);
-      metrics.connectionsReset(pool, answer.ended);
-      if (why !== null) tell(machine, why, answer.ended);
+      const ended = await reset(machine.pool, [machine], signal);
+      if (ended !== null) tell(machine, why, ended);
+    },
+    async closeAgain(machines, signal) {
+      if (isClosingAgain || machines.length === 0) return;
+      isClosingAgain = true;
+      const pools = Map.groupBy(machines, ({ pool }) => pool);
+      await Promise.all([...pools].map(([pool, some]) => reset(pool, some, signal))).finally(() => {
+        isClosingAgain = false;
+      });
     },
   };
 }

@@ -4,16 +4,16 @@ import type { Machine } from '../domain/machine.ts';
 import type { DurationMs } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
-import { type Closer, RESET_AGAIN_MS, RESET_FOR_MS } from './close-connections.ts';
+import { type Closer, RESET_FOR_MS } from './close-connections.ts';
 
 type Deps = { store: Store; clock: Clock; closer: Closer };
 
-/** `at`: when connections to it were last closed. */
-type Lost = { machine: Machine; since: DurationMs; at: DurationMs | null };
+type Lost = { machine: Machine; since: DurationMs; isClosed: boolean };
 
 /** The follower; `look` every second. */
 export function createGoneHosts({ store, clock, closer }: Deps): {
-  look(machines: readonly Machine[], signal: AbortSignal): void;
+  /** Gives those whose connections were closed before, and are to be closed again. */
+  look(machines: readonly Machine[], signal: AbortSignal): Machine[];
 } {
   /** Lease by machine. */
   const held = new Map<string, string>();
@@ -26,7 +26,7 @@ export function createGoneHosts({ store, clock, closer }: Deps): {
       const isTaken = machine?.ending === 'by-person' || machine?.ending === 'cleanup';
       const isReturned = store.lease(lease) === null && !isTaken;
       if (machine?.phase === 'gone')
-        lost.set(id, { machine: { ...machine, lease }, since: clock.monotonic(), at: null });
+        lost.set(id, { machine: { ...machine, lease }, since: clock.monotonic(), isClosed: false });
       if (machine?.phase === 'gone' || isReturned) held.delete(id);
     }
     for (const { id, phase, lease } of machines) if (lease !== null && phase !== 'gone') held.set(id, lease);
@@ -36,13 +36,14 @@ export function createGoneHosts({ store, clock, closer }: Deps): {
     look(machines, signal) {
       follow(machines);
       const now = clock.monotonic();
+      const again: Machine[] = [];
       for (const [id, one] of lost) {
         if (now - one.since > RESET_FOR_MS) lost.delete(id);
-        if (one.at !== null && now - one.at < RESET_AGAIN_MS) continue;
-        const why = one.at === null ? 'its instance is gone' : null;
-        one.at = now;
-        void closer.close(one.machine, why, signal).catch(() => undefined);
+        if (one.isClosed) again.push(one.machine);
+        else void closer.close(one.machine, 'its instance is gone', signal).catch(() => undefined);
+        one.isClosed = true;
       }
+      return again;
     },
   };
 }

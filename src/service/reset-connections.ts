@@ -15,7 +15,7 @@ import { createGoneHosts } from './gone-hosts.ts';
 import type { Journal } from './journal.ts';
 import { createSilentHosts } from './silent-hosts.ts';
 
-/** The grain of "at once": a job that hangs some seconds more is no harm, a look at the store costs nothing. */
+/** The grain of "at once", and between two closings of one host: a look at the store costs nothing. */
 const ROUND_MS: DurationMs = SECOND_MS;
 
 type Deps = {
@@ -42,8 +42,8 @@ export function createConnectionResets(deps: Deps): { run(signal: AbortSignal): 
       await closer.tryOut(signal);
       while (!signal.aborted) {
         const machines = store.machines();
-        gone.look(machines, signal);
-        silent.look(machines, signal);
+        const again = [...gone.look(machines, signal), ...silent.look(machines, signal)];
+        void closer.closeAgain(again, signal).catch(() => undefined);
         await clock.sleep(ROUND_MS, signal);
       }
     },

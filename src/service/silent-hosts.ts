@@ -9,12 +9,14 @@ import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Connections } from '../ports/connections.ts';
 import type { Store } from '../ports/store.ts';
-import { type Closer, RESET_AGAIN_MS, RESET_FOR_MS, RESET_LIMIT_MS } from './close-connections.ts';
+import { type Closer, RESET_FOR_MS, RESET_LIMIT_MS } from './close-connections.ts';
 import type { CurrentConfig } from './current-config.ts';
 import { type Evidence, judgeSilence } from './host-silence.ts';
 
 /** A loaded sshd greets within this; longer is no sign of life for a job either. */
 const HAIL_LIMIT_MS: DurationMs = 5 * SECOND_MS;
+/** From the start of one hail to the next. */
+const HAIL_EVERY_MS: DurationMs = 5 * SECOND_MS;
 /** EC2 is asked about silent hosts this often: a sweep is one call, and its word is the best evidence. */
 const ASK_CLOUD_EVERY_MS: DurationMs = 20 * SECOND_MS;
 /** SSH's port, for machines whose pool left the configuration. */
@@ -89,17 +91,18 @@ function createHailer({ config, connections, clock, closer, viewOf }: Deps) {
     const seconds = Math.round(evidence.silentMs / SECOND_MS);
     const why =
       verdict === 'gone' ? `its instance is ${evidence.state ?? 'gone'}` : `it was silent for ${seconds} s`;
-    const isFirst = suspect.closedAt === null;
-    suspect.closedAt ??= clock.monotonic();
-    if (clock.monotonic() - suspect.closedAt > RESET_FOR_MS) return true;
-    await closer.close(machine, isFirst ? why : null, signal);
+    if (suspect.closedAt === null) {
+      suspect.closedAt = clock.monotonic();
+      await closer.close(machine, why, signal);
+    }
     return true;
   };
 }
 
 /** The watch; `look` every second. */
 export function createSilentHosts(deps: Deps): {
-  look(machines: readonly Machine[], signal: AbortSignal): void;
+  /** Gives those whose connections were closed before, and are to be closed again. */
+  look(machines: readonly Machine[], signal: AbortSignal): Machine[];
 } {
   const { store, clock } = deps;
   const suspects = new Map<string, Suspect>();
@@ -125,7 +128,7 @@ export function createSilentHosts(deps: Deps): {
     const suspect = suspectOf(machine.id);
     askCloud(machine.site);
     const now = clock.monotonic();
-    if (suspect.isHailing || now - suspect.hailedAt < RESET_AGAIN_MS) return;
+    if (suspect.isHailing || now - suspect.hailedAt < HAIL_EVERY_MS) return;
     suspect.isHailing = true;
     suspect.hailedAt = now;
     void hail(machine, suspect, signal)
@@ -144,7 +147,12 @@ export function createSilentHosts(deps: Deps): {
       const silent = machines.filter((machine) => isSuspect(store, machine, now));
       const ids = new Set(silent.map(({ id }) => id));
       for (const id of suspects.keys()) if (!ids.has(id)) suspects.delete(id);
+      const again = silent.filter(({ id }) => {
+        const closedAt = suspects.get(id)?.closedAt ?? null;
+        return closedAt !== null && clock.monotonic() - closedAt <= RESET_FOR_MS;
+      });
       for (const machine of silent) watch(machine, signal);
+      return again;
     },
   };
 }

@@ -27,6 +27,9 @@ const begun = performance.now();
 const waitSeconds = Number(env['HOSTLER_CREATE_WAIT']);
 const createWaitMs = waitSeconds > 0 ? waitSeconds * 1000 : CREATE_WAIT_MS;
 
+/** ms. The runner closes its end of stderr the moment this process ends: what is not read by then is lost. */
+const LAST_WORDS_MS = 50;
+
 /** Half-made folder of this process, to be removed when it fails. */
 let unfinished = '';
 
@@ -48,6 +51,7 @@ function giveUp(message, code = 1) {
     // A store that lets nothing be removed either; the daemon tries again.
   }
   if (message !== '') process.stderr.write(`${message}\n`);
+  if (byRunner) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_WORDS_MS);
   process.exit(code);
 }
 

@@ -83,3 +83,20 @@ test('a removal is done, whoever hears of it', async () => {
   for (const name of ['box-1', 'box-1~2', 'box-2'])
     expect(existsSync(join(scene.store, 'machines', '.hostler', 'released', name)), name).toBe(true);
 });
+
+// gitlab-runner closes its end of both pipes the moment the process has ended, so a word that is said last is read only if
+// the process outlives it for a while. A busy machine may read late: one good look in ten is proof.
+test('outlives its last words, so that the runner can read why a create failed', async () => {
+  const outlived: number[] = [];
+  for (let turn = 0; turn < 10 && !outlived.some((ms) => ms >= 40); turn++) {
+    const words = ['--bugsnag-api-token=no-report', 'create', '--driver', 'amazonec2', 'box-1'];
+    const { child, done } = scene.start(words);
+    let heardAt = 0;
+    child.stderr?.once('data', () => {
+      heardAt = performance.now();
+    });
+    child.once('exit', () => outlived.push(performance.now() - heardAt));
+    expect((await done).err).toContain('already exists');
+  }
+  expect(Math.max(...outlived)).toBeGreaterThanOrEqual(40);
+});
