@@ -4,7 +4,7 @@ import type { Instance, Offering } from './instance.ts';
 import type { PoolMemory } from './observation.ts';
 import type { LaunchWay, Place } from './offering.ts';
 import type { Reason, ReasonCode } from './reason.ts';
-import type { EpochMs } from './units.ts';
+import type { DurationMs, EpochMs } from './units.ts';
 
 export type Action =
   /**
@@ -74,6 +74,8 @@ export type PoolSize = {
   reasons: readonly Reason[];
   /** When this pool's wanted idle changes next by its schedule. */
   nextChangeAt: EpochMs | null;
+  /** What a boot usually takes (p90 seen): everything ahead of time reaches that far. */
+  bootMs: DurationMs;
 };
 
 export type Plan = {

@@ -102,6 +102,8 @@ export type QueueSettings = {
   lookahead: boolean;
   /** Let the idle count follow what is usual at this hour of the week. */
   forecast: boolean;
+  /** Part of the quarters of an hour, above 0 up to 1, whose rush of jobs the idle machines should meet. */
+  forecastShare: number;
   /** Where GitLab's webhooks are taken, and what proves them; null = nowhere. */
   webhook: { listen: string; secret: Secret } | null;
 };
@@ -136,7 +138,17 @@ export type JobGroup = {
 /** A job that is not pending yet, with the moment when the stage before it should have ended. */
 export type ComingJob = { job: QueuedJob; expectedAt: EpochMs };
 
-/** Jobs at a time (running and waiting) that are usual from a moment on, for a quarter of an hour. */
+/** A stage that is about to begin: how many of its jobs a pool may take, and what they find. */
+export type ComingStage = {
+  jobs: number;
+  /** Jobs that hold it up and leave their machines when it begins. */
+  leaving: number;
+  expectedAt: EpochMs;
+  /** When the look that shows it went out. */
+  observedAt: EpochMs;
+};
+
+/** Jobs that usually come unannounced within one boot, from a moment on, for a quarter of an hour. */
 export type ForecastSlot = { from: EpochMs; jobs: number };
 
 /** The queue as one tick sees it. */
@@ -145,8 +157,8 @@ export type QueueView = {
   groups: readonly JobGroup[];
   /** Jobs that the runner runs in sections that are no pool of ours: they count against `concurrent` too. */
   otherJobs: number;
-  /** When jobs of the next stages are expected, by pool. */
-  coming?: ReadonlyMap<string, readonly EpochMs[]>;
+  /** Stages that are about to begin, by pool. */
+  coming?: ReadonlyMap<string, readonly ComingStage[]>;
   /** What is usual from now on, by pool. */
   forecast?: ReadonlyMap<string, readonly ForecastSlot[]>;
 };

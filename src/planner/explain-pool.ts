@@ -61,5 +61,6 @@ export function explainPool(draft: Draft, sizing: Sizing): PoolSize {
     beyond: sizing.beyond,
     reasons,
     nextChangeAt: idle.nextChangeAt,
+    bootMs: pool.bootP90Ms,
   };
 }

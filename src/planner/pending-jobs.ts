@@ -20,7 +20,7 @@ export type PendingInput = {
   demandBy: readonly Lease[];
 };
 
-const none: Allotment = { matching: 0, fresh: [], held: 0, cut: 0 };
+const none: Allotment = { matching: 0, fresh: [], held: 0, cut: 0, loose: [] };
 
 /**
  * When the runner took the job behind a lease; null = it holds the machine without a job. On demand (R = 0) the job came
@@ -58,8 +58,9 @@ export function sharePending(
   headroom: number,
 ): (pool: PoolDraft) => Allotment {
   const queue = draft.seen.queue;
-  if (queue === undefined || queue.groups.length === 0) return () => none;
-  const since = Math.min(...queue.groups.map(({ observedAt }) => observedAt));
+  const stages = [...(queue?.coming?.values() ?? [])].flat();
+  if (queue === undefined || queue.groups.length + stages.length === 0) return () => none;
+  const since = Math.min(...[...queue.groups, ...stages].map(({ observedAt }) => observedAt));
   const rooms = inputs.map((input): PoolRoom => {
     const { counts, demandBy, pool } = input;
     return {

@@ -106,7 +106,7 @@ function finish(draft: Draft, half: Half, { room, jobs }: { room: number; jobs: 
   const demand = demandOf({ waiting: creates.length + fill, fill, pending, headroom: room });
   // Nobody can use more reserve than jobs may still start.
   const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
-  const wantIdle = idleAhead(draft, pool, idle, counts.busy + demand) + reserve;
+  const wantIdle = idleAhead(draft, pool, idle, jobs.loose) + reserve;
   const { busy, held, supply } = counts;
   const sum = { busy, held, demand, wantIdle, fill };
   const isFull = limit > 0 && busy + demand + jobs.held >= limit;

@@ -26,6 +26,8 @@ export type Allotment = {
   held: number;
   /** Matching jobs beyond what concurrent and limit let it start. */
   cut: number;
+  /** Claims of jobs that no look shows. */
+  loose: readonly EpochMs[];
 };
 
 type Left = { group: JobGroup; queuedAt: EpochMs[] };
@@ -50,6 +52,7 @@ type Running = {
   fresh: EpochMs[];
   held: number;
   cut: number;
+  loose: EpochMs[];
 };
 
 function countFor(groups: readonly Left[], pool: string): number {
@@ -92,12 +95,16 @@ export function allotJobs(
   const claims = pools.flatMap(({ pool, claims: at }) => at.map((claimedAt) => ({ pool, claimedAt })));
   const observed = new Map(pools.map(({ pool }) => [pool, countFor(left, pool)]));
   const claimed = new Map<string, number>();
+  const loose = new Map<string, EpochMs[]>(pools.map(({ pool }) => [pool, []]));
   for (const { pool, claimedAt } of claims.toSorted((a, b) => a.claimedAt - b.claimedAt)) {
     if (take(left, pool, claimedAt)) claimed.set(pool, (claimed.get(pool) ?? 0) + 1);
+    else loose.get(pool)?.push(claimedAt);
   }
   for (const { pool, share, room, spare } of pools) {
     const quota = Math.ceil(share * (observed.get(pool) ?? 0)) - (claimed.get(pool) ?? 0);
-    running.set(pool, { room, quota, spare, matching: countFor(left, pool), fresh: [], held: 0, cut: 0 });
+    const matching = countFor(left, pool);
+    const none = { fresh: [], held: 0, cut: 0 };
+    running.set(pool, { room, quota, spare, matching, loose: loose.get(pool) ?? [], ...none });
   }
   const jobs = left.flatMap(({ group, queuedAt }) => queuedAt.map((at) => ({ group, at })));
   jobs.sort((a, b) => Number(a.group.held) - Number(b.group.held) || a.at - b.at);
@@ -116,6 +123,9 @@ export function allotJobs(
     else best.fresh.push(at);
   }
   return new Map(
-    [...running].map(([pool, { matching, fresh, held, cut }]) => [pool, { matching, fresh, held, cut }]),
+    [...running].map(([pool, { matching, fresh, held, cut, loose: unseen }]) => [
+      pool,
+      { matching, fresh, held, cut, loose: unseen },
+    ]),
   );
 }

@@ -1,22 +1,30 @@
 // Jobs that are about to become pending: those of the next stage of pipelines whose running stage should end soon. Pure.
 // Traps: GitLab's lists have no order of stages, but ids rise from stage to stage; a stage with a job whose usual length is
 // not known, or that is late already, says nothing. Jobs that start by `needs` are simply seen when they are pending.
-import type { ComingJob, QueuedJob } from '../domain/queue.ts';
+import type { ComingStage, QueuedJob } from '../domain/queue.ts';
 import type { DurationMs, EpochMs } from '../domain/units.ts';
-
-/** How long a job of that name usually runs; null = not seen often enough. */
-export type UsualLength = (project: number, name: string) => DurationMs | null;
+import type { UsualLength } from './job-lengths.ts';
 
 /** States in which a job holds up the next stage and will end by itself. */
 const OPEN = new Set(['pending', 'running']);
 
+/** A stage that is about to begin, as a look at its project shows it. */
+export type NextStage = {
+  /** Created jobs that become pending together. */
+  jobs: readonly QueuedJob[];
+  /** Jobs that hold it up: their machines are free when it begins. */
+  open: readonly QueuedJob[];
+  /** When the last of these should have ended. */
+  expectedAt: EpochMs;
+};
+
 function expectedEnd(job: QueuedJob, usual: UsualLength, now: EpochMs): EpochMs | null {
-  const length = usual(job.project.id, job.name);
+  const length = usual(job);
   if (length === null) return null;
-  if (job.status === 'pending') return now + length;
-  const end = (job.startedAt ?? now) + length;
-  // Twice as long as usual: nobody can say when it ends.
-  return end + length < now ? null : Math.max(end, now);
+  if (job.status === 'pending') return now + length.ms;
+  const startedAt = job.startedAt ?? now;
+  // Twice as long as it ever was: nobody can say when it ends.
+  return startedAt + 2 * length.longestMs < now ? null : Math.max(startedAt + length.ms, now);
 }
 
 function nextStage(jobs: readonly QueuedJob[]): readonly QueuedJob[] {
@@ -25,8 +33,10 @@ function nextStage(jobs: readonly QueuedJob[]): readonly QueuedJob[] {
   return first === undefined ? [] : created.filter(({ stage }) => stage === first.stage);
 }
 
-/** The jobs of next stages with the moment when the stage before should have ended. */
-export function comingJobs(jobs: readonly QueuedJob[], usual: UsualLength, now: EpochMs): ComingJob[] {
+/** The next stages of pipelines with the moment when the stage before should have ended. */
+export function nextStages(jobs: readonly QueuedJob[], usual: UsualLength, now: EpochMs): NextStage[] {
+  // Most looks, most of the time.
+  if (!jobs.some(({ status }) => status === 'created')) return [];
   const pipelines = Map.groupBy(
     jobs.filter(({ pipeline }) => pipeline !== null),
     ({ project, pipeline }) => `${project.id} ${pipeline}`,
@@ -37,36 +47,29 @@ export function comingJobs(jobs: readonly QueuedJob[], usual: UsualLength, now: 
     if (waiting.length === 0) return [];
     const ends = open.map((job) => expectedEnd(job, usual, now));
     if (ends.includes(null)) return [];
-    const expectedAt = Math.max(...ends.map((end) => end ?? now));
-    return waiting.map((job) => ({ job, expectedAt }));
+    return [{ jobs: waiting, open, expectedAt: Math.max(...ends.map((end) => end ?? now)) }];
   });
 }
 
-/** Lengths of a name that are kept; of more the median would follow a change too late. */
-const KEPT_LENGTHS = 5;
-/** Names that are remembered, those seen last. */
-const MOST_NAMES = 5_000;
-
-export type Lengths = {
-  learn(project: number, name: string, ms: DurationMs): void;
-  usual: UsualLength;
-};
-
-/** Learns how long jobs run: the median of the last five of a name. */
-export function createLengths(): Lengths {
-  const known = new Map<string, readonly DurationMs[]>();
-  return {
-    learn(project, name, ms) {
-      const key = `${project} ${name}`;
-      const lengths = [...(known.get(key) ?? []), ms].slice(-KEPT_LENGTHS);
-      known.delete(key);
-      known.set(key, lengths);
-      const [oldest] = known.keys();
-      if (known.size > MOST_NAMES && oldest !== undefined) known.delete(oldest);
-    },
-    usual(project, name) {
-      const lengths = known.get(`${project} ${name}`)?.toSorted((a, b) => a - b);
-      return lengths?.[Math.floor(lengths.length / 2)] ?? null;
-    },
-  };
+/**
+ * Machines to have ready for stages that begin until `until`, beside those that the ending jobs leave. `claims`: when the
+ * runner took jobs that no look shows as pending; as many of a stage have begun since it was seen.
+ */
+export function machinesFor(
+  stages: readonly ComingStage[],
+  at: { until: EpochMs; claims: readonly EpochMs[]; reuses: boolean },
+): number {
+  const claims = at.claims.toSorted((a, b) => a - b);
+  const due = stages.filter(({ expectedAt }) => expectedAt <= at.until);
+  let machines = 0;
+  for (const { jobs, leaving, observedAt } of due.toSorted((a, b) => a.expectedAt - b.expectedAt)) {
+    const since = claims.findIndex((claim) => claim > observedAt);
+    const begun = since < 0 ? 0 : claims.splice(since, jobs).length;
+    // What has begun took the machines that were left, if there were any.
+    machines += Math.max(0, jobs - Math.max(begun, at.reuses ? leaving : 0));
+  }
+  return machines;
 }
+
+/** How far ahead of a stage its machines are asked for: a boot, and a moment to make them ready. */
+export const AHEAD_MARGIN_MS: DurationMs = 15_000;

@@ -3,14 +3,15 @@
 // Trap: looks are replaced when a project is looked at again, so each is learned from once, told by its identity.
 import type { PoolSpec } from '../domain/config.ts';
 import type { Plan } from '../domain/plan.ts';
-import type { ComingJob, ForecastSlot, QueuedJob } from '../domain/queue.ts';
+import type { ComingJob, ComingStage, ForecastSlot, QueuedJob } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS } from '../domain/units.ts';
 import type { Store } from '../ports/store.ts';
-import { comingJobs, createLengths } from '../queue/lookahead.ts';
-import { createDemandBook } from './demand-book.ts';
+import { createLengths } from '../queue/job-lengths.ts';
+import { AHEAD_MARGIN_MS, machinesFor, type NextStage, nextStages } from '../queue/lookahead.ts';
 import type { Look } from './queue-look-book.ts';
 import type { Looker } from './queue-looker.ts';
 import type { Member } from './queue-members.ts';
+import { createRushBook } from './rush-book.ts';
 
 /** A job foretold counts as missed when it is not pending that long after its moment. */
 const MISSED_AFTER_MS: DurationMs = 2 * MINUTE_MS;
@@ -23,6 +24,8 @@ export type QueueAhead = {
   /** Learns from what was seen since the last time. */
   learn(members: readonly Member[], plan: Plan | null, now: EpochMs): void;
   coming(member: Member, now: EpochMs): ComingJob[];
+  /** The same, stage by stage, for the planner. */
+  stages(member: Member, now: EpochMs): ComingStage[];
   forecast(pool: PoolSpec, now: EpochMs): readonly ForecastSlot[];
   /** Foretold jobs that came, and that did not, since the start. */
   score(pool: string): AheadScore;
@@ -61,19 +64,25 @@ function createScore() {
   };
 }
 
+/** A stage that is about to begin, with the jobs that a pool may take. */
+type PoolStage = Omit<ComingStage, 'jobs'> & { jobs: readonly QueuedJob[] };
+
 /** Learned lengths and histories; the histories are kept in the store. */
 export function createQueueAhead(store: Pick<Store, 'fact' | 'putFact'>): QueueAhead {
   const lengths = createLengths();
   const lastLooks = new WeakMap<Looker, Map<number, Look>>();
-  const demand = createDemandBook(store);
+  const rushes = createRushBook(store);
   const score = createScore();
 
   /** Jobs that ran at the last look and do not any more have ended in between. */
   function learnLengths(before: Look, after: Look): void {
     const open = new Set(after.jobs.map(({ id }) => id));
-    for (const { id, status, startedAt, project, name } of before.jobs) {
+    // Somewhere between the looks: in the middle, in the mean.
+    const endedAt = (before.observedAt + after.observedAt) / 2;
+    for (const job of before.jobs) {
+      const { id, status, startedAt } = job;
       if (status !== 'running' || open.has(id) || startedAt === null || startedAt === undefined) continue;
-      lengths.learn(project.id, name, Math.max(0, after.observedAt - startedAt));
+      lengths.learn(job, Math.max(0, endedAt - startedAt));
     }
   }
 
@@ -90,10 +99,43 @@ export function createQueueAhead(store: Pick<Store, 'fact' | 'putFact'>): QueueA
     for (const id of known.keys()) if (!looker.raw().has(id)) known.delete(id);
   }
 
-  function coming({ settings, spec, looker }: Member, now: EpochMs): ComingJob[] {
+  /** Asked several times a round: told once for each look and moment. */
+  const told = new WeakMap<Look, { now: EpochMs; stages: NextStage[] }>();
+  function stagesOf(look: Look, now: EpochMs): NextStage[] {
+    const known = told.get(look);
+    if (known?.now === now) return known.stages;
+    const found = nextStages(look.jobs, lengths.usual, now);
+    told.set(look, { now, stages: found });
+    return found;
+  }
+
+  function nextOf({ settings, spec, looker }: Member, now: EpochMs): PoolStage[] {
     if (!settings.lookahead || looker === null || looker.source === 'instance') return [];
-    const jobs: QueuedJob[] = [...looker.raw().values()].flatMap((look) => look.jobs);
-    return comingJobs(jobs, lengths.usual, now).filter(({ job }) => looker.wouldTake(spec.id, job));
+    return [...looker.raw().values()].flatMap((look) =>
+      stagesOf(look, now).map((stage) => ({
+        observedAt: look.observedAt,
+        expectedAt: stage.expectedAt,
+        jobs: stage.jobs.filter((job) => looker.wouldTake(spec.id, job)),
+        leaving: stage.open.filter((job) => looker.wouldTake(spec.id, job)).length,
+      })),
+    );
+  }
+
+  const coming = (member: Member, now: EpochMs): ComingJob[] =>
+    nextOf(member, now).flatMap(({ jobs, expectedAt }) => jobs.map((job) => ({ job, expectedAt })));
+
+  const stages = (member: Member, now: EpochMs): ComingStage[] =>
+    nextOf(member, now)
+      .map((stage) => ({ ...stage, jobs: stage.jobs.length }))
+      .filter(({ jobs }) => jobs > 0);
+
+  /** Learns the rush, less what look-ahead asks machines for. */
+  function learnRush(member: Member, plan: Plan, now: EpochMs): void {
+    const size = plan.pools.find(({ pool }) => pool === member.spec.id);
+    if (size === undefined) return;
+    const until = now + size.bootMs + AHEAD_MARGIN_MS;
+    const reuses = member.spec.maxBuilds !== 1;
+    rushes.learn(size, machinesFor(stages(member, now), { until, claims: [], reuses }), now);
   }
 
   return {
@@ -102,10 +144,13 @@ export function createQueueAhead(store: Pick<Store, 'fact' | 'putFact'>): QueueA
       const lookers = new Set(ahead.map(({ looker }) => looker));
       for (const looker of lookers) if (looker !== null) learnLooks(looker);
       for (const member of ahead) score.followUp(member, coming(member, now), now);
-      for (const { settings, spec } of members) if (settings.forecast) demand.learn(spec.id, plan, now);
+      if (plan === null) return;
+      for (const member of members) if (member.settings.forecast) learnRush(member, plan, now);
     },
     coming,
-    forecast: ({ id, queue }, now) => (queue?.forecast === true ? demand.forecast(id, now) : []),
+    stages,
+    forecast: ({ id, queue }, now) =>
+      queue?.forecast === true ? rushes.forecast(id, queue.forecastShare, now) : [],
     score: (pool) => score.of(pool),
   };
 }

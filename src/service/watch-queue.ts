@@ -127,12 +127,8 @@ function otherGroups({ members, memory, figures }: Context, now: EpochMs): JobGr
 function foretold({ members, ahead }: Context, now: EpochMs): Pick<QueueView, 'coming' | 'forecast'> {
   const asked = members.all().filter(({ settings }) => settings.lookahead || settings.forecast);
   if (asked.length === 0) return {};
-  const coming = asked.map((member): [string, number[]] => [
-    member.spec.id,
-    ahead.coming(member, now).map(({ expectedAt }) => expectedAt),
-  ]);
   return {
-    coming: new Map(coming),
+    coming: new Map(asked.map((member) => [member.spec.id, ahead.stages(member, now)])),
     forecast: new Map(asked.map(({ spec }) => [spec.id, ahead.forecast(spec, now)])),
   };
 }

@@ -1,5 +1,6 @@
 // One seed: an installation and its jobs, faults for some hours, then peace. The pool must come to rest: every job ended, and
 // nothing left once nothing is wanted. What was broken on the way is in the report, and how to see it again.
+import type { PoolSpec } from '../domain/config.ts';
 import { type DurationMs, HOUR_MS, MINUTE_MS } from '../domain/units.ts';
 import { isEnded } from '../sim/gitlab/job.ts';
 import type { Breach } from './checks/breaches.ts';
@@ -13,6 +14,7 @@ import { configOf } from './run/config-of.ts';
 import { withQueue } from './run/queue-way.ts';
 import { driven } from './run/runner-file.ts';
 import { fileOf, type Scenario, scenarioOf } from './run/scenario.ts';
+import { rememberWeeks, scheduleJobs } from './run/scenario-jobs.ts';
 import type { Stage } from './run/stage.ts';
 import { allEnded, createWatchedStage, leftovers, type WatchedStage } from './run/watched-stage.ts';
 
@@ -51,26 +53,22 @@ const REST_MS: DurationMs = 100 * MINUTE_MS;
 /** Tokens that a runner has one after the other. */
 const TOKENS = 4;
 
+function lookingAhead(pool: PoolSpec): PoolSpec {
+  const { queue } = pool;
+  return queue === undefined ? pool : { ...pool, queue: { ...queue, lookahead: true, forecast: true } };
+}
+
 async function configsOf(scenario: Scenario) {
   const read = async (turn: number, isResting: boolean) => {
     const config = await configOf(fileOf(scenario, { turn, isResting }));
     // At rest a standing runner wants nothing either.
     const way = isResting && scenario.way === 'standing' ? 'drop-in' : scenario.way;
-    return { ...config, pools: config.pools.map((pool) => withQueue(driven(pool, way), scenario.queue)) };
+    const pools = config.pools.map((pool) => withQueue(driven(pool, way), scenario.queue));
+    return { ...config, pools: scenario.looksAhead ? pools.map(lookingAhead) : pools };
   };
   const working = await Promise.all(Array.from({ length: TOKENS }, (_, turn) => read(turn, false)));
   const resting = await Promise.all(Array.from({ length: TOKENS }, (_, turn) => read(turn, true)));
   return { working, resting };
-}
-
-/** The jobs come, each at its time. */
-function schedule(stage: Stage, scenario: Scenario): void {
-  const pools = stage.config().pools.map(({ id }) => id);
-  for (const { atMs, durationMs, pool } of scenario.jobs)
-    stage.timeline.after(atMs + MINUTE_MS, () => {
-      const tags = pools.length > 1 ? [pools[pool] ?? ''] : [];
-      stage.gitlab.enqueue({ durationMs, tags });
-    });
 }
 
 /** The runner's own race leaves a job waiting for ever; its cure is a restart of the runner (facts F). */
@@ -131,7 +129,8 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
     trace,
   });
   const { stage, now } = watched;
-  schedule(stage, scenario);
+  scheduleJobs({ stage, scenario });
+  rememberWeeks({ stage, scenario });
   const places = scenario.pools.map(({ type, zone }) => ({ type, zone: `eu-central-1${zone}` }));
   const nextToken = () => {
     turn += 1;

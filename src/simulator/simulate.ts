@@ -4,6 +4,7 @@
 import type { Config } from '../domain/config.ts';
 import type { MachinePhase } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../domain/units.ts';
+import { rushFact } from '../service/rush-book.ts';
 import { entriesOf } from '../sim/gitlab/enter-jobs.ts';
 import { isEnded, type Job } from '../sim/gitlab/job.ts';
 import { usualSettings } from '../sim/runner/runner-settings.ts';
@@ -11,6 +12,7 @@ import type { SpotPrices } from '../sim/spot-prices.ts';
 import type { Arrival } from '../sim/workload.ts';
 import { prepareSimKeys } from './daemon/sim-keys.ts';
 import { createCostBook, LOOK_EVERY_MS } from './run/cost-book.ts';
+import { learnedRushes } from './run/learned-rushes.ts';
 import { type QueueWay, withQueue } from './run/queue-way.ts';
 import { driven, type RunnerWay } from './run/runner-file.ts';
 import { createStage, type Stage } from './run/stage.ts';
@@ -20,6 +22,8 @@ export type SimulateOptions = {
   config: Config;
   /** Jobs to come, from `startAt` on. Tags of a job name its pool where the configuration has several. */
   workload: readonly Arrival[];
+  /** Jobs before `startAt` that a forecast has learned from: how long that was, and the jobs from its begin on. */
+  learned?: { lengthMs: DurationMs; arrivals: readonly Arrival[] };
   /** Launch to a host that answers. */
   bootMs: DurationMs;
   runner: RunnerWay;
@@ -73,10 +77,14 @@ export type SimulationResult = {
   ec2Calls: { total: number; byAction: Readonly<Record<string, number>> };
   machines: number;
   interruptions: number;
+  /** Part of the jobs foretold by look-ahead that came; null where nobody looked ahead. */
+  lookaheadHits: number | null;
   course: readonly CoursePoint[];
   courses: readonly JobCourse[];
 };
 
+/** EC2's answer and provisioning beside the boot, in the mean. */
+const PROVISIONING_MS: DurationMs = 3.5 * SECOND_MS;
 const DAY_MS = 24 * HOUR_MS;
 const POINTS = 500;
 const QUARTER_MS = HOUR_MS / 4;
@@ -120,6 +128,25 @@ function schedule(stage: Stage, options: SimulateOptions): void {
     timeline.after(options.startAt + atMs - timeline.now(), () => void enter());
 }
 
+/** What the daemon has in its store from the weeks before. */
+function remember(stage: Stage, { learned, startAt, bootMs }: SimulateOptions): void {
+  if (learned === undefined) return;
+  const { pools } = stage.config();
+  for (const { id, queue, maxBuilds } of pools) {
+    if (queue?.forecast !== true) continue;
+    const arrivals = learned.arrivals.filter(({ tags }) => pools.length === 1 || tags.includes(id));
+    const history = learnedRushes({
+      arrivals,
+      lengthMs: learned.lengthMs,
+      startAt: startAt - learned.lengthMs,
+      bootMs: bootMs + PROVISIONING_MS,
+      lookahead: queue.lookahead,
+      reuses: maxBuilds !== 1,
+    });
+    stage.daemon.disk.tables.facts.set(rushFact(id), JSON.stringify(history));
+  }
+}
+
 function priced(prices: SpotPrices, options: SimulateOptions): void {
   for (const { type, zone, usd } of options.prices ?? []) prices.set({ type, zone }, usd);
 }
@@ -158,6 +185,7 @@ async function live(options: SimulateOptions): Promise<SimulationResult> {
   );
   const config = { ...options.config, pools };
   const pem = await prepareSimKeys(startAt);
+  const hits = new Map<string, number>();
   const stage = createStage({
     ...options,
     startAt: startAt - warmUpMs,
@@ -166,11 +194,17 @@ async function live(options: SimulateOptions): Promise<SimulationResult> {
     pem,
     // The runner's own race is the runner's; what is asked here is hostler's part.
     odds: { missedWord: 0, ownCreateFirst: 0 },
-    hooks: { onCall: (_action, answer) => options.onCall?.(answer) },
+    hooks: {
+      onCall: (_action, answer) => options.onCall?.(answer),
+      onQueue({ pool, hitRate }) {
+        if (hitRate !== null && hitRate !== undefined) hits.set(pool, hitRate);
+      },
+    },
   });
   priced(stage.world.prices, options);
   const book = createCostBook(stage.world);
   schedule(stage, options);
+  remember(stage, options);
   const ended = { jobs: 0 };
   stage.gitlab.on(({ job }) => {
     if (isEnded(job)) ended.jobs += 1;
@@ -202,7 +236,7 @@ async function live(options: SimulateOptions): Promise<SimulationResult> {
   const byAction = difference(stage.daemon.calls(), callsBefore);
   const allEnded = () => ended.jobs === options.workload.length;
   await drive(stage.timeline, endAt + coolDownMs, allEnded);
-  return report(stage, { course, byAction, before, sum, startAt, endAt });
+  return report(stage, { course, byAction, before, sum, startAt, endAt, hits: [...hits.values()] });
 }
 
 function difference(
@@ -225,6 +259,8 @@ function report(
     sum: Sum;
     startAt: EpochMs;
     endAt: EpochMs;
+    /** Of each pool that looks ahead. */
+    hits: readonly number[];
   },
 ): SimulationResult {
   // What was skipped after a failure was never asked for.
@@ -253,6 +289,7 @@ function report(
     ec2Calls: { total: Object.values(run.byAction).reduce((a, b) => a + b, 0), byAction: run.byAction },
     machines: sum.machines,
     interruptions: sum.interruptions - before.interruptions,
+    lookaheadHits: run.hits.length === 0 ? null : run.hits.reduce((a, b) => a + b, 0) / run.hits.length,
     course: run.course,
     courses,
   };

@@ -20,7 +20,7 @@ import { readJobHook } from '../../src/doors/http/webhook-app.ts';
 import { createHookGuard } from '../../src/doors/http/webhook-proof.ts';
 import { complexityOf, readQuery } from '../../src/emulator/gitlab/graph-query.ts';
 import { forecastFrom, parseHistory } from '../../src/queue/forecast.ts';
-import { comingJobs } from '../../src/queue/lookahead.ts';
+import { nextStages } from '../../src/queue/lookahead.ts';
 import { matchJob } from '../../src/queue/match-job.ts';
 
 /** Inputs of each parser. */
@@ -95,7 +95,7 @@ describe('10,000 odd inputs', () => {
           expect(JSON.stringify(job).length).toBeLessThan(30_000);
           matchJob(rules, job);
         }
-        comingJobs(jobs, () => 1_000, NOW);
+        nextStages(jobs, () => ({ ms: 1_000, longestMs: 1_000 }), NOW);
       }),
       RUNS,
     );
@@ -184,7 +184,7 @@ describe('10,000 odd inputs', () => {
   test('for a stored history are read as far as they fit', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-        expect(forecastFrom(parseHistory(text), NOW).length).toBeLessThanOrEqual(5);
+        expect(forecastFrom(parseHistory(text), NOW, 0.8).length).toBeLessThanOrEqual(5);
       }),
       RUNS,
     );

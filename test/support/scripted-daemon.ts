@@ -103,6 +103,7 @@ export const planSize: PlanReply['pools'][number] = {
   beyond: 0,
   reasons: [{ code: 'demand', detail: { machines: 7 } }],
   nextChangeAt: null,
+  bootMs: 60_000,
   lines: [],
 };
 

@@ -41,6 +41,7 @@ export function queueSettings(over: Partial<QueueSettings> = {}): QueueSettings 
     protectedOnly: null,
     lookahead: false,
     forecast: false,
+    forecastShare: 0.8,
     webhook: null,
     ...over,
   };

@@ -80,6 +80,7 @@ export const queueKeys = {
   protected_only: flag(),
   lookahead: flag(),
   forecast: flag(),
+  forecast_share: share(),
   webhook_listen: matching(
     /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):\d{1,5}$/,
     'an address and port such as ":9260"',
@@ -98,6 +99,8 @@ export const queueDefaults = {
   assume_protected: false,
   lookahead: false,
   forecast: false,
+  /** Of five quarters of an hour, one may have a larger rush. */
+  forecast_share: 0.8,
 } as const;
 
 /** The token of all pools. */

@@ -196,6 +196,7 @@ function noteAll(scope: QueueScope, values: Values, settings: QueueSettings): vo
     protected_only: settings.protectedOnly,
     lookahead: settings.lookahead,
     forecast: settings.forecast,
+    forecast_share: settings.forecastShare,
     webhook_listen: settings.webhook?.listen ?? null,
     webhook_secret: settings.webhook === null ? null : 'hidden',
   };
@@ -230,6 +231,7 @@ export async function readQueueSettings(scope: QueueScope): Promise<QueueSetting
     protectedOnly: valueOr(values.protected_only, null),
     lookahead: valueOr(values.lookahead, queueDefaults.lookahead),
     forecast: valueOr(values.forecast, queueDefaults.forecast),
+    forecastShare: valueOr(values.forecast_share, queueDefaults.forecast_share),
     webhook: await readWebhook(scope, values),
   };
   noteAll(scope, values, settings);

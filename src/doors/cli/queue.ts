@@ -61,7 +61,7 @@ function sumLines(queue: QueueReply): string[] {
     `  jobs    ${pending} pending, ${takes} of them for this pool${since}${soon}`,
     ...(expected === undefined
       ? []
-      : [`  rush    ${expected.jobs} jobs at a time are usual at this hour of the week`]),
+      : [`  rush    ${expected.jobs} unannounced jobs within a boot are usual at this hour of the week`]),
   ];
 }
 

@@ -13,6 +13,7 @@ export type FrameFlags = {
   jobs?: string;
   at?: EpochMs;
   days?: number;
+  learn: number;
   boot: number;
   runner: Frame['runner'];
   queue: NonNullable<Frame['queue']>;
@@ -33,6 +34,8 @@ const dayNames = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const MAX_TRACE_BYTES = 200 * 1024 * 1024;
 /** More days take hours. */
 const MAX_DAYS = 366;
+/** Between the seeds of a model's jobs and of those of the time before. */
+const PAST_SEEDS = 1_000_003;
 /** A burst's run goes on for so long after its last job came. */
 const BURST_TAIL_DAYS = 1 / 12;
 
@@ -103,6 +106,12 @@ export function withFrame(command: Command): Command {
       '--days <n>',
       'how long (week: 7, poisson: 1, else until the jobs are through)',
       number('--days', 0.001, MAX_DAYS),
+    )
+    .option(
+      '--learn <days>',
+      'days before that a forecast has learned from; of recorded jobs their first days',
+      number('--learn', 0, MAX_DAYS),
+      0,
     )
     .option('--boot <seconds>', 'launch to a host that answers', number('--boot', 0, 3_600), 40)
     .option(
@@ -181,11 +190,20 @@ function spanOf(arrivals: readonly Arrival[]): number {
   return lastMs / DAY_MS + BURST_TAIL_DAYS;
 }
 
-type Jobs = { workload: readonly Arrival[]; startAt: EpochMs; days: number };
+type Jobs = { workload: readonly Arrival[]; startAt: EpochMs; days: number; learned: readonly Arrival[] };
 
 async function readJobs(path: string, flags: FrameFlags): Promise<Jobs> {
   const { startAt, arrivals } = await readTraceFile(path);
-  return { workload: arrivals, startAt: flags.at ?? startAt ?? MONDAY, days: flags.days ?? spanOf(arrivals) };
+  const learnMs = flags.learn * DAY_MS;
+  const workload = arrivals
+    .filter(({ atMs }) => atMs >= learnMs)
+    .map((job) => ({ ...job, atMs: job.atMs - learnMs }));
+  return {
+    workload,
+    learned: arrivals.filter(({ atMs }) => atMs < learnMs),
+    startAt: (flags.at ?? startAt ?? MONDAY) + learnMs,
+    days: flags.days ?? spanOf(workload),
+  };
 }
 
 async function readWorkload(text: string, flags: FrameFlags): Promise<Jobs> {
@@ -194,7 +212,14 @@ async function readWorkload(text: string, flags: FrameFlags): Promise<Jobs> {
   const days = flags.days ?? usualDays(text);
   try {
     const workload = makeWorkload(text, { startAt, days: days ?? MAX_DAYS, seed: flags.seed });
-    return { workload, startAt, days: days ?? spanOf(workload) };
+    // Other draws: nobody has seen these very jobs before.
+    const before = {
+      startAt: startAt - flags.learn * DAY_MS,
+      days: flags.learn,
+      seed: flags.seed + PAST_SEEDS,
+    };
+    const learned = flags.learn > 0 ? makeWorkload(text, before) : [];
+    return { workload, learned, startAt, days: days ?? spanOf(workload) };
   } catch (error) {
     if (error instanceof RangeError) throw new HostlerError('usage', messageOf(error));
     throw error;
@@ -205,7 +230,7 @@ async function readWorkload(text: string, flags: FrameFlags): Promise<Jobs> {
 export async function readFrame(flags: FrameFlags): Promise<Frame> {
   if (flags.workload !== undefined && flags.jobs !== undefined)
     throw new HostlerError('usage', '--workload and --jobs exclude each other');
-  const { workload, startAt, days } =
+  const { workload, learned, startAt, days } =
     flags.jobs === undefined
       ? await readWorkload(flags.workload ?? 'week', flags)
       : await readJobs(flags.jobs, flags);
@@ -214,6 +239,7 @@ export async function readFrame(flags: FrameFlags): Promise<Frame> {
     throw new HostlerError('usage', `the jobs span ${Math.ceil(days)} days; at most ${MAX_DAYS}`);
   return {
     workload: workload.filter(({ atMs }) => atMs < days * DAY_MS),
+    ...(learned.length > 0 && { learned: { lengthMs: flags.learn * DAY_MS, arrivals: learned } }),
     bootMs: flags.boot * SECOND_MS,
     runner: flags.runner,
     queue: flags.queue,

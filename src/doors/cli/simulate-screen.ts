@@ -19,9 +19,12 @@ function changing(rows: readonly Row[]): Set<string> {
   return new Set([...names].filter((key) => new Set(rows.map(({ settings }) => settings[key])).size > 1));
 }
 
+const share = (of: number | undefined): string => (of === undefined ? '' : `${(of * 100).toFixed(1)} %`);
+
 /** Lines of the table. */
 export function createTable(rows: readonly Row[], paint: Paint): string[] {
   const keys = changing(rows);
+  const looksAhead = rows.some(({ figures }) => figures.lookahead_hits !== undefined);
   const seconds = (value: number) => value.toFixed(1);
   return drawTable(
     rows,
@@ -48,6 +51,9 @@ export function createTable(rows: readonly Row[], paint: Paint): string[] {
       { title: 'JOBS', of: ({ figures }) => figures.jobs },
       { title: 'NO HOST', of: ({ figures }) => figures.jobs_unserved },
       { title: 'TAKEN BACK', of: ({ figures }) => figures.interruptions },
+      ...(looksAhead
+        ? [{ title: 'FORETOLD CAME', of: ({ figures }: Row) => share(figures.lookahead_hits) }]
+        : []),
     ],
     paint,
   );

@@ -84,8 +84,9 @@ function about(path: string | undefined, frame: Frame, flags: Flags): string {
   const days = Number(frame.days.toFixed(3));
   const from = new Date(frame.startAt).toISOString().slice(0, 16).replace('T', ' ');
   const queue = flags.queue === 'config' ? '' : `, queue ${flags.queue}`;
+  const learned = flags.learn > 0 ? `, ${flags.learn} days learned` : '';
   const peer = flags.compare === undefined ? '' : `, docker-machine as ${frame.flavour}`;
-  return `${path ?? 'the example configuration'}, ${jobs} (${frame.workload.length} jobs), ${days} days from ${from} UTC, boot ${frame.bootMs / 1000} s, runner ${frame.runner}${queue}${peer}, seed ${frame.seed}`;
+  return `${path ?? 'the example configuration'}, ${jobs} (${frame.workload.length} jobs), ${days} days from ${from} UTC, boot ${frame.bootMs / 1000} s, runner ${frame.runner}${queue}${learned}${peer}, seed ${frame.seed}`;
 }
 
 function json(path: string | undefined, frame: Frame, flags: Flags, outcomes: readonly Outcome[]): unknown {
@@ -106,6 +107,7 @@ function json(path: string | undefined, frame: Frame, flags: Flags, outcomes: re
     boot_s: frame.bootMs / 1_000,
     runner: frame.runner,
     queue: flags.queue,
+    learn_days: flags.learn,
     seed: frame.seed,
     ...(flags.compare === undefined ? {} : { peer: frame.flavour }),
     ...(flags.waitP95 === undefined ? {} : { wait_p95_s: flags.waitP95 }),

@@ -8,6 +8,7 @@ import { messageOf } from '../../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Keys } from '../../ports/keys.ts';
+import type { Metrics } from '../../ports/metrics.ts';
 import type { Gitlab } from '../../sim/gitlab/gitlab.ts';
 import type { Seeded } from '../../sim/seeded.ts';
 import type { VirtualTimeline } from '../../sim/timeline.ts';
@@ -55,6 +56,7 @@ export type DaemonParts = {
   /** A process has ended by an error of its own: a bug, since nothing may end it. */
   died(error: string): void;
   onStart(ports: Ports): void;
+  onQueue: Metrics['queue'];
 };
 
 type Running = { life: ProcessLife; parts: Parts; ports: Ports; stop: AbortController };
@@ -133,7 +135,7 @@ function createPorts(parts: DaemonParts, life: ProcessLife, jobs: OpenJobs): Por
     log: createSimLog((level, message, fields) => {
       if (life.isAlive()) parts.said(level, message, fields);
     }),
-    metrics: createSimMetrics(),
+    metrics: createSimMetrics({ queue: parts.onQueue }),
     ...queuePorts(parts, { clock, line, jobs }),
   };
 }

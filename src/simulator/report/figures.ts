@@ -20,6 +20,8 @@ export type PolicyFigures = {
   /** Without a host at the end. */
   jobs_unserved: number;
   interruptions: number;
+  /** Part of the jobs foretold by look-ahead that came; absent where nobody looked ahead. */
+  lookahead_hits?: number;
 };
 
 /** One moment of a run, whatever policy ran it. */
@@ -67,6 +69,7 @@ export function hostlerRun(result: SimulationResult, endAt: EpochMs): PolicyRun 
       jobs: result.jobs.total,
       jobs_unserved: result.jobs.unserved,
       interruptions: result.interruptions,
+      ...(result.lookaheadHits === null ? {} : { lookahead_hits: round(result.lookaheadHits, 3) }),
     },
     course: result.course.map((point) => ({ ...point, machines: { ...point.machines } })),
   };

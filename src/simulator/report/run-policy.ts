@@ -21,6 +21,8 @@ export type Frame = {
   bootMs: DurationMs;
   /** How hostler's runner is driven; docker+machine's has the file as it is. */
   runner: RunnerWay;
+  /** Jobs of the time before, that hostler's forecast has learned from; docker+machine learns nothing. */
+  learned?: { lengthMs: DurationMs; arrivals: readonly Arrival[] };
   /** Whether hostler sees GitLab's queue (default: as the configuration says); docker+machine never does. */
   queue?: QueueWay;
   flavour: PeerFlavourName;
@@ -127,6 +129,9 @@ export async function runPolicy(
     ...frame,
     config,
     workload: forPools(config, frame.workload),
+    ...(frame.learned && {
+      learned: { ...frame.learned, arrivals: forPools(config, frame.learned.arrivals) },
+    }),
     coolDownMs: COOL_DOWN_MS,
     everyMs: pointsEveryMs(frame),
     progress,

@@ -3,7 +3,9 @@
 // sections that hold at a moment win over the base, as they do in the file.
 import type { Config, IdlePolicy, PoolSpec, Schedule } from '../../domain/config.ts';
 import { HostlerError } from '../../domain/error.ts';
+import type { QueueSettings } from '../../domain/queue.ts';
 import { SECOND_MS } from '../../domain/units.ts';
+import { usualQueue } from '../run/queue-way.ts';
 
 /** One point of a sweep: key → value as written. */
 export type Settings = Readonly<Record<string, string>>;
@@ -19,6 +21,7 @@ const wrong = (text: string, why: string): never => {
 };
 
 type Whole = { kind: 'whole' | 'number'; put(pool: PoolSpec, value: number): PoolSpec };
+type Queue = { kind: 'flag' | 'number'; queue(value: string): Partial<QueueSettings> };
 type Idle = { kind: 'whole' | 'number'; idle(value: number): Partial<IdlePolicy> };
 
 const idleKeys: Readonly<Record<string, Idle>> = {
@@ -34,7 +37,14 @@ const poolKeys: Readonly<Record<string, Whole>> = {
   MaxGrowthRate: { kind: 'whole', put: (pool, maxComing) => ({ ...pool, maxComing }) },
 };
 
-const keys = { concurrent: true, ...poolKeys, ...idleKeys };
+/** Keys of hostler's own queue table; docker+machine knows none of them. */
+const queueKeys: Readonly<Record<string, Queue>> = {
+  lookahead: { kind: 'flag', queue: (value) => ({ lookahead: value === 'true' }) },
+  forecast: { kind: 'flag', queue: (value) => ({ forecast: value === 'true' }) },
+  forecast_share: { kind: 'number', queue: (value) => ({ forecastShare: Number(value) }) },
+};
+
+const keys = { concurrent: true, ...poolKeys, ...idleKeys, ...queueKeys };
 
 /** Names that differ from a known one by case alone are that one. */
 function keyOf(text: string, written: string): string {
@@ -52,6 +62,18 @@ function rangeOf(value: string, written: string): string[] | null {
   return Array.from({ length: count + 1 }, (_, index) => String(Number((first + index * by).toFixed(6))));
 }
 
+const forms = {
+  whole: { form: /^\d{1,7}$/, why: 'no whole number' },
+  number: { form: /^\d{1,4}(\.\d{1,6})?$/, why: 'no number' },
+  flag: { form: /^(true|false)$/, why: 'it is true or false' },
+} as const;
+
+function kindOf(key: string): keyof typeof forms {
+  return key === 'concurrent'
+    ? 'whole'
+    : ((poolKeys[key] ?? idleKeys[key] ?? queueKeys[key])?.kind ?? 'number');
+}
+
 function readOne(written: string): { key: string; values: string[] } {
   const at = written.indexOf('=');
   if (at < 1) return wrong(written, 'no KEY=VALUE');
@@ -64,10 +86,8 @@ function readOne(written: string): { key: string; values: string[] } {
   if (section !== undefined && !Object.hasOwn(idleKeys, key))
     return wrong(written, `${key} is no key of a section`);
   const values = rangeOf(value, written) ?? value.split(',').map((one) => one.trim());
-  const isWhole = key === 'concurrent' || (poolKeys[key] ?? idleKeys[key])?.kind === 'whole';
-  const form = isWhole ? /^\d{1,7}$/ : /^\d{1,4}(\.\d{1,6})?$/;
-  if (!values.every((one) => form.test(one)))
-    return wrong(written, isWhole ? 'no whole number' : 'no number');
+  const { form, why } = forms[kindOf(key)];
+  if (!values.every((one) => form.test(one))) return wrong(written, why);
   return { key: section === undefined ? key : `autoscaling.${section}.${key}`, values };
 }
 
@@ -114,6 +134,9 @@ function setKey(config: Config, key: string, value: string): Config {
   const put = (pool: PoolSpec): PoolSpec => {
     if (key === 'autoscaling') return inPool(pool, ({ base }) => ({ base, periods: [] }));
     if (idle !== undefined) return inPool(pool, (schedule) => inSchedule(schedule, index, idle.idle(figure)));
+    const queue = queueKeys[key];
+    if (queue !== undefined)
+      return { ...pool, queue: { ...(pool.queue ?? usualQueue), ...queue.queue(value) } };
     return poolKeys[key]?.put(pool, figure) ?? pool;
   };
   return { ...config, pools: config.pools.map(put) };

@@ -8,7 +8,7 @@ import { SECOND_MS } from '../../domain/units.ts';
 export type QueueWay = 'config' | 'on' | 'webhook' | 'off';
 
 /** Settings of a pool that says nothing of its queue (docs/configuration.md). */
-const usual: QueueSettings = {
+export const usualQueue: QueueSettings = {
   source: 'auto',
   url: null,
   token: null,
@@ -25,6 +25,7 @@ const usual: QueueSettings = {
   protectedOnly: null,
   lookahead: false,
   forecast: false,
+  forecastShare: 0.8,
   webhook: null,
 };
 
@@ -57,5 +58,9 @@ function inSimulation(settings: QueueSettings, way: QueueWay): QueueSettings {
 export function withQueue(pool: PoolSpec, way: QueueWay): PoolSpec {
   const { queue: asked, ...rest } = pool;
   const isOn = way === 'config' ? asksGitlab(asked) : way !== 'off';
-  return isOn ? { ...rest, queue: inSimulation(asked ?? usual, way) } : rest;
+  if (isOn) return { ...rest, queue: inSimulation(asked ?? usualQueue, way) };
+  // The forecast learns from what hostler sees anyway.
+  return asked?.forecast === true
+    ? { ...rest, queue: { ...asked, source: 'none', token: null, webhook: null } }
+    : rest;
 }

@@ -5,7 +5,8 @@ import { createSeeded, type Seeded } from '../../sim/seeded.ts';
 import type { QueueWay } from './queue-way.ts';
 import type { RunnerWay } from './runner-file.ts';
 
-export type ScenarioJob = { atMs: DurationMs; durationMs: DurationMs; pool: number };
+/** Jobs of one `burst` came together. */
+export type ScenarioJob = { atMs: DurationMs; durationMs: DurationMs; pool: number; burst: number };
 
 type PoolWish = {
   idleCount: number;
@@ -23,6 +24,8 @@ export type Scenario = {
   way: RunnerWay;
   /** Whether hostler sees GitLab's queue: half of the installations do. */
   queue: QueueWay;
+  /** Bursts are pipelines with stages, and hostler looks ahead at them and at what is usual: half of those that see it. */
+  looksAhead: boolean;
   bootMs: DurationMs;
   pools: readonly PoolWish[];
   concurrent: number;
@@ -68,12 +71,12 @@ function poolOf(random: Seeded, way: RunnerWay): PoolWish {
 
 function jobsOf(random: Seeded, pools: number, lengthMs: DurationMs): ScenarioJob[] {
   const jobs: ScenarioJob[] = [];
-  while (jobs.length < JOBS) {
+  for (let burst = 0; jobs.length < JOBS; burst += 1) {
     const atMs = random.float() * lengthMs;
     const count = random.float() < 0.3 ? wholeBetween(random, 5, 45) : 1;
     const pool = Math.floor(random.float() * pools);
     for (let left = Math.min(count, JOBS - jobs.length); left > 0; left -= 1)
-      jobs.push({ atMs: atMs + random.float() * 2 * SECOND_MS, durationMs: duration(random), pool });
+      jobs.push({ atMs: atMs + random.float() * 2 * SECOND_MS, durationMs: duration(random), pool, burst });
   }
   return jobs;
 }
@@ -84,7 +87,7 @@ export function scenarioOf(seed: number, hours = 7): Scenario {
   const way = pick<RunnerWay>(random, ['on-demand', 'on-demand', 'drop-in', 'standing']);
   const pools = Array.from({ length: random.float() < 0.3 ? 2 : 1 }, () => poolOf(random, way));
   const lengthMs = (hours - 0.5) * HOUR_MS;
-  return {
+  const scenario = {
     way,
     pools,
     bootMs: wholeBetween(random, 25, 90) * SECOND_MS,
@@ -94,6 +97,7 @@ export function scenarioOf(seed: number, hours = 7): Scenario {
     // Drawn last: what was drawn before it stays what it was.
     queue: pick<QueueWay>(random, ['off', 'off', 'on', 'webhook']),
   };
+  return { ...scenario, looksAhead: scenario.queue !== 'off' && random.float() < 0.5 };
 }
 
 const letters = 'abcdefgh';

@@ -3,6 +3,7 @@
 import type { Ports } from '../../assemble.ts';
 import type { Config, PoolSpec } from '../../domain/config.ts';
 import type { DurationMs, EpochMs } from '../../domain/units.ts';
+import type { Metrics } from '../../ports/metrics.ts';
 import { createGitlab, type Gitlab } from '../../sim/gitlab/gitlab.ts';
 import type { SimInstance } from '../../sim/instance.ts';
 import { createRunner, type Runner } from '../../sim/runner/runner.ts';
@@ -35,6 +36,8 @@ export type StageHooks = Pick<CloudParts, 'trouble' | 'onCall' | 'onTerminate' |
   fate(instance: SimInstance): HostTrouble | null;
   doorKilledAfter(verb: string): DurationMs | null;
   onCreate(name: string, made: boolean, ms: DurationMs): void;
+  /** The queue's gauges, each round. */
+  onQueue: Metrics['queue'];
   said: Said;
   died(error: string): void;
   onStart(ports: Ports): void;
@@ -89,6 +92,7 @@ const noHooks: StageHooks = {
   fate: () => null,
   doorKilledAfter: () => null,
   onCreate: () => undefined,
+  onQueue: () => undefined,
   said: () => undefined,
   died: () => undefined,
   onStart: () => undefined,

@@ -1,6 +1,6 @@
 // What is foretold moves the idle count within its bounds, and nothing else.
 import { describe, expect, test } from 'vitest';
-import type { IdlePolicy } from '../../../src/domain/config.ts';
+import type { IdlePolicy, PoolSpec } from '../../../src/domain/config.ts';
 import type { Observation } from '../../../src/domain/observation.ts';
 import type { QueueView } from '../../../src/domain/queue.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../src/domain/units.ts';
@@ -11,8 +11,9 @@ function sizeOf(
   idle: Partial<IdlePolicy>,
   queue: Partial<QueueView>,
   over: Partial<Omit<Observation, 'pools'>> = {},
+  own: Partial<PoolSpec> = {},
 ) {
-  const spec = poolSpec({ ownSchedule: schedule(idle), runnerSchedule: schedule({}) });
+  const spec = poolSpec({ ownSchedule: schedule(idle), runnerSchedule: schedule({}), ...own });
   const view = { pools: new Map(), groups: [], otherJobs: 0, ...queue };
   const seen = observation({ pools: [spec], queue: view, ...over });
   const [size] = planTick(seen, counter()).pools;
@@ -24,8 +25,17 @@ const forecast = (...jobs: number[]) => ({
     ['linux', jobs.map((count, index) => ({ from: NOON + index * 15 * MINUTE_MS, jobs: count }))],
   ]),
 });
-const coming = (...inSeconds: number[]) => ({
-  coming: new Map([['linux', inSeconds.map((seconds) => NOON + seconds * SECOND_MS)]]),
+/** A stage of one job in so many seconds each. */
+const coming = (...inSeconds: number[]) => stages(...inSeconds.map((seconds) => ({ seconds })));
+const stages = (...all: { seconds: number; jobs?: number; leaving?: number }[]) => ({
+  coming: new Map([
+    [
+      'linux',
+      all.map(({ seconds, jobs = 1, leaving = 0 }) => {
+        return { jobs, leaving, expectedAt: NOON + seconds * SECOND_MS, observedAt: NOON };
+      }),
+    ],
+  ]),
 });
 const range = { idleCount: 10, idleCountMin: 2 };
 
@@ -35,19 +45,19 @@ describe('a forecast', () => {
     [1, 2],
     [7, 7],
     [40, 10],
-  ])('of %i jobs makes the idle count %i between IdleCountMin 2 and IdleCount 10', (jobs, idle) => {
+  ])('of a rush of %i jobs makes the idle count %i between IdleCountMin 2 and IdleCount 10', (jobs, idle) => {
     const { wantIdle, codes } = sizeOf(range, forecast(jobs));
     expect(wantIdle).toBe(idle);
     expect(codes.includes('forecast')).toBe(idle !== 10);
   });
 
-  test('counts the jobs that run already', () => {
+  test('is what comes on top of the jobs that run already', () => {
     const busy = Array.from({ length: 5 }, (_, index) => leased(`j${index}`, { job: true }));
     const seen = {
       machines: busy.map(({ machine }) => machine),
       leases: busy.map(({ lease }) => lease),
     };
-    expect(sizeOf(range, forecast(9), seen).wantIdle).toBe(4);
+    expect(sizeOf(range, forecast(9), seen).wantIdle).toBe(9);
   });
 
   test('takes the next quarter into account once it is within a boot', () => {
@@ -77,11 +87,18 @@ describe('jobs of the next stage', () => {
 
   test('are launched for when they are expected within a boot, up to IdleCount', () => {
     expect(sizeOf(scaled, {}).wantIdle).toBe(1);
-    expect(sizeOf(scaled, coming(10, 20, 30)).wantIdle).toBe(3);
-    expect(sizeOf(scaled, coming(10, 20, 600)).wantIdle).toBe(2);
+    expect(sizeOf(scaled, coming(10, 20, 30)).wantIdle).toBe(1 + 3);
+    expect(sizeOf(scaled, coming(10, 20, 600)).wantIdle).toBe(1 + 2);
     const many = sizeOf(scaled, coming(...Array.from({ length: 40 }, () => 5)));
     expect(many.wantIdle).toBe(10);
     expect(many.codes).toContain('lookahead');
+  });
+
+  test('find the machines that the stage before leaves, where machines serve several jobs', () => {
+    const next = stages({ seconds: 10, jobs: 5, leaving: 2 });
+    expect(sizeOf(scaled, next).wantIdle).toBe(1 + 3);
+    expect(sizeOf(scaled, stages({ seconds: 10, jobs: 1, leaving: 4 })).wantIdle).toBe(1);
+    expect(sizeOf(scaled, next, {}, { maxBuilds: 1 }).wantIdle).toBe(1 + 5);
   });
 
   test('never lower what is wanted anyway, nor launch for a pool on demand', () => {

@@ -1,7 +1,8 @@
 // Which jobs are said to come, and when.
 import { describe, expect, test } from 'vitest';
 import type { QueuedJob } from '../../../src/domain/queue.ts';
-import { comingJobs, createLengths } from '../../../src/queue/lookahead.ts';
+import { createLengths, type UsualLength } from '../../../src/queue/job-lengths.ts';
+import { machinesFor, nextStages } from '../../../src/queue/lookahead.ts';
 import { NOON } from '../../support/builders.ts';
 
 const job = (id: number, stage: string, status: string, over: Partial<QueuedJob> = {}): QueuedJob => ({
@@ -21,9 +22,12 @@ const job = (id: number, stage: string, status: string, over: Partial<QueuedJob>
   startedAt: status === 'running' ? NOON - 60_000 : null,
   ...over,
 });
-const usual = (_project: number, name: string) => ({ build: 90_000, lint: 10_000 })[name] ?? null;
+const usual: UsualLength = ({ name }) => {
+  const ms = { build: 90_000, lint: 10_000 }[name];
+  return ms === undefined ? null : { ms, longestMs: ms };
+};
 const told = (...jobs: QueuedJob[]) =>
-  comingJobs(jobs, usual, NOON).map(({ job: { id }, expectedAt }) => [id, expectedAt - NOON]);
+  nextStages(jobs, usual, NOON).flatMap((next) => next.jobs.map(({ id }) => [id, next.expectedAt - NOON]));
 
 describe('coming jobs', () => {
   test('are those of the next stage, when the last job of the running one should end', () => {
@@ -41,7 +45,7 @@ describe('coming jobs', () => {
     ]);
   });
 
-  test('are expected at once when the running one is a little late, and not at all when it is very late', () => {
+  test('are expected at once when the running one is a little late, and not at all when it is twice as late as ever', () => {
     const late = (ms: number) => job(1, 'build', 'running', { startedAt: NOON - ms });
     expect(told(late(100_000), job(3, 'test', 'created'))).toEqual([[3, 0]]);
     expect(told(late(200_000), job(3, 'test', 'created'))).toEqual([]);
@@ -63,19 +67,54 @@ describe('coming jobs', () => {
   });
 });
 
+describe('machines for the next stages', () => {
+  const stage = { jobs: 5, leaving: 0, expectedAt: NOON + 20_000, observedAt: NOON };
+  const soon = { until: NOON + 60_000, claims: [] as number[], reuses: true };
+
+  test('are those that the ending jobs do not leave', () => {
+    expect(machinesFor([stage], soon)).toBe(5);
+    expect(machinesFor([{ ...stage, leaving: 2 }], soon)).toBe(3);
+    expect(machinesFor([{ ...stage, leaving: 9 }], soon)).toBe(0);
+    expect(machinesFor([{ ...stage, leaving: 2 }], { ...soon, reuses: false })).toBe(5);
+  });
+
+  test('are asked for a boot ahead and no sooner', () => {
+    expect(machinesFor([stage, { ...stage, expectedAt: NOON + 90_000 }], soon)).toBe(5);
+  });
+
+  test('are not asked for again for jobs that the runner has claimed since the stage was seen', () => {
+    const claims = [NOON + 1, NOON + 2, NOON + 3];
+    expect(machinesFor([stage], { ...soon, claims })).toBe(2);
+    expect(machinesFor([{ ...stage, leaving: 2 }], { ...soon, claims })).toBe(2);
+    expect(machinesFor([stage], { ...soon, claims: [NOON - 1] })).toBe(5);
+    expect(machinesFor([stage, stage], { ...soon, claims: [...claims, NOON + 4, NOON + 5, NOON + 6] })).toBe(
+      4,
+    );
+  });
+});
+
 describe('learned lengths', () => {
-  test('are the median of the last five, by project and name', () => {
+  const named = (name: string, id = 1) => ({ project: { id, path: '' }, name, stage: 'test' });
+
+  test('are the second shortest of the last five, by project and name, and the longest', () => {
     const lengths = createLengths();
-    expect(lengths.usual(1, 'build')).toBeNull();
-    for (const ms of [900, 10, 20, 30, 40, 1_000]) lengths.learn(1, 'build', ms);
-    expect(lengths.usual(1, 'build')).toBe(30);
-    expect(lengths.usual(2, 'build')).toBeNull();
+    expect(lengths.usual(named('build'))).toBeNull();
+    for (const ms of [900, 10, 20, 30, 40, 1_000]) lengths.learn(named('build'), ms);
+    expect(lengths.usual(named('build'))).toMatchObject({ ms: 20, longestMs: 1_000 });
+    expect(lengths.usual(named('build', 2))).toBeNull();
+  });
+
+  test('of a name that was never seen are those of its stage', () => {
+    const lengths = createLengths();
+    for (const ms of [10, 20, 30]) lengths.learn(named(`shard ${ms}`), ms);
+    expect(lengths.usual(named('shard 40'))?.ms).toBe(10);
+    expect(lengths.usual({ ...named('shard 40'), stage: 'deploy' })).toBeNull();
   });
 
   test('of names without end cost bounded memory', () => {
     const lengths = createLengths();
-    for (let name = 0; name < 6_000; name++) lengths.learn(1, `job ${name}`, 1);
-    expect(lengths.usual(1, 'job 0')).toBeNull();
-    expect(lengths.usual(1, 'job 5999')).toBe(1);
+    for (let name = 0; name < 6_000; name++) lengths.learn({ ...named(`job ${name}`), stage: `${name}` }, 1);
+    expect(lengths.usual({ ...named('job 0'), stage: '0' })).toBeNull();
+    expect(lengths.usual({ ...named('job 5999'), stage: '' })?.ms).toBe(1);
   });
 });

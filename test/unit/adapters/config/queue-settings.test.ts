@@ -56,6 +56,7 @@ describe('the queue of a pool', () => {
       protectedOnly: null,
       lookahead: false,
       forecast: false,
+      forecastShare: 0.8,
       webhook: null,
     });
   });

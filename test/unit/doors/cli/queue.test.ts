@@ -83,7 +83,7 @@ describe('hostler queue', () => {
       '  seen    within 10s where jobs were pending lately, within 5m in a quiet project (12 projects)',
       '  webhook taken at :9260, last one 3s ago',
       '  jobs    3 pending, 2 of them for this pool, the oldest for 41s; 1 more when their stage begins',
-      '  rush    14 jobs at a time are usual at this hour of the week',
+      '  rush    14 unannounced jobs within a boot are usual at this hour of the week',
       '  PROJECT    PENDING  MAY TAKE  COMING  OLDEST  WHY NOT',
       '  group/app        3         2       1  41s     1: the runner lacks gpu',
       '',
