@@ -1,6 +1,7 @@
 // Closes this machine's connections to one host, and tells of it once: the job that was cut off by name, or why it cannot
 // be done here. Whether it shall be done is the caller's to know.
 // Trap: an address may belong to a new host already.
+import type { JobSeen } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -22,8 +23,8 @@ type Deps = { store: Store; connections: Connections; clock: Clock; metrics: Met
 export type Closer = {
   /** Tries whether it works at all, and says so once if not. */
   tryOut(signal: AbortSignal): Promise<void>;
-  /** `why` in words. */
-  close(machine: Machine, why: string, signal: AbortSignal): Promise<void>;
+  /** `why` in words; `job`: what ran there, where no lease tells any more. */
+  close(machine: Machine, why: string, signal: AbortSignal, job?: JobSeen | null): Promise<void>;
   /** What was opened since to hosts that were told of, in one call a pool; nothing while the last such call runs. */
   closeAgain(machines: readonly Machine[], signal: AbortSignal): Promise<void>;
 };
@@ -41,9 +42,9 @@ export function createCloser({ store, connections, clock, metrics, journal }: De
     journal({ code: 'reset-failed', level: 'warn', text });
   }
 
-  function tell(machine: Machine, why: string, ended: number): void {
+  function tell(machine: Machine, why: string, ended: number, known: JobSeen | null): void {
     const { id, pool, lease: name, instance } = machine;
-    const job = (name === null ? null : store.lease(name))?.jobs.at(-1);
+    const job = (name === null ? null : store.lease(name))?.jobs.at(-1) ?? known;
     journal({
       code: 'connections-reset',
       level: 'warn',
@@ -80,9 +81,9 @@ export function createCloser({ store, connections, clock, metrics, journal }: De
       if (why === null) metrics.canReset(true);
       else tellFailure(why);
     },
-    async close(machine, why, signal) {
+    async close(machine, why, signal, job = null) {
       const ended = await reset(machine.pool, [machine], signal);
-      if (ended !== null) tell(machine, why, ended);
+      if (ended !== null) tell(machine, why, ended, job);
     },
     async closeAgain(machines, signal) {
       if (isClosingAgain || machines.length === 0) return;

@@ -1,5 +1,6 @@
 // Follows hosts that runners hold to their end: when EC2 shows it while one holds it, connections to it are closed.
 // Trap: a host that its runner gave back has nobody who waits on it, and must raise no alarm.
+import type { JobSeen } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { DurationMs } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -8,28 +9,36 @@ import { type Closer, RESET_FOR_MS } from './close-connections.ts';
 
 type Deps = { store: Store; clock: Clock; closer: Closer };
 
-type Lost = { machine: Machine; since: DurationMs; isClosed: boolean };
+/** Who holds it, and the job that was last seen there: when the machine is gone, its lease is gone with it. */
+type Hold = { lease: string; job: JobSeen | null };
+
+type Lost = { machine: Machine; job: JobSeen | null; since: DurationMs; isClosed: boolean };
 
 /** The follower; `look` every second. */
 export function createGoneHosts({ store, clock, closer }: Deps): {
   /** Gives those whose connections were closed before, and are to be closed again. */
   look(machines: readonly Machine[], signal: AbortSignal): Machine[];
 } {
-  /** Lease by machine. */
-  const held = new Map<string, string>();
+  /** By machine. */
+  const held = new Map<string, Hold>();
   const lost = new Map<string, Lost>();
 
   function follow(machines: readonly Machine[]): void {
     const known = new Map(machines.map((machine) => [machine.id, machine]));
-    for (const [id, lease] of held) {
+    for (const [id, { lease, job }] of held) {
       const machine = known.get(id);
       const isTaken = machine?.ending === 'by-person' || machine?.ending === 'cleanup';
       const isReturned = store.lease(lease) === null && !isTaken;
       if (machine?.phase === 'gone')
-        lost.set(id, { machine: { ...machine, lease }, since: clock.monotonic(), isClosed: false });
+        lost.set(id, { machine: { ...machine, lease }, job, since: clock.monotonic(), isClosed: false });
       if (machine?.phase === 'gone' || isReturned) held.delete(id);
     }
-    for (const { id, phase, lease } of machines) if (lease !== null && phase !== 'gone') held.set(id, lease);
+    for (const { id, phase, lease } of machines) {
+      if (lease === null || phase === 'gone') continue;
+      const row = store.lease(lease);
+      // Containers that are gone leave no job that could be lost.
+      held.set(id, { lease, job: (row?.containers ?? 0) > 0 ? (row?.jobs.at(-1) ?? null) : null });
+    }
   }
 
   return {
@@ -40,7 +49,7 @@ export function createGoneHosts({ store, clock, closer }: Deps): {
       for (const [id, one] of lost) {
         if (now - one.since > RESET_FOR_MS) lost.delete(id);
         if (one.isClosed) again.push(one.machine);
-        else void closer.close(one.machine, 'its instance is gone', signal).catch(() => undefined);
+        else void closer.close(one.machine, 'its instance is gone', signal, one.job).catch(() => undefined);
         one.isClosed = true;
       }
       return again;

@@ -13,6 +13,10 @@ export type FaultyHosts = {
   faults: ReadonlyMap<string, HostFault>;
   /** The host of an instance that stands. */
   host(instance: string | null): EmulatedHost;
+  /** Its machine is gone without a word: what was connected to it hears nothing, not even an end, until `endAll`. */
+  vanish(instance: string | null): Promise<void>;
+  /** Ends what has vanished. */
+  endAll(): Promise<void>;
   /** How often the host of an instance played a step. */
   plays(instance: string | null, step: string): number;
 };
@@ -23,6 +27,12 @@ export function createFaultyHosts(): FaultyHosts {
   const faults = new Map<string, HostFault>();
   const hosts = new Map<string, EmulatedHost>();
   const played = new Map<string, string[]>();
+  const vanished = new Set<string>();
+  const find = (instance: string | null): EmulatedHost => {
+    const found = hosts.get(instance ?? '');
+    if (found === undefined) throw new Error(`no host of ${instance ?? 'no instance'} has booted`);
+    return found;
+  };
   return {
     faults,
     next: (...more) => void waiting.push(...more),
@@ -33,12 +43,16 @@ export function createFaultyHosts(): FaultyHosts {
       played.set(options.instanceId, steps);
       const host = await startHost({ ...options, fault, reached: (step) => void steps.push(step) });
       hosts.set(options.instanceId, host);
-      return host;
+      const { instanceId } = options;
+      return { ...host, close: async () => (vanished.has(instanceId) ? undefined : host.close()) };
     },
-    host(instance) {
-      const found = hosts.get(instance ?? '');
-      if (found === undefined) throw new Error(`no host of ${instance ?? 'no instance'} has booted`);
-      return found;
+    host: find,
+    async vanish(instance) {
+      await find(instance).afflict('silent');
+      vanished.add(instance ?? '');
+    },
+    async endAll() {
+      await Promise.all([...vanished].map((instance) => find(instance).close()));
     },
     plays: (instance, step) => (played.get(instance ?? '') ?? []).filter((one) => one === step).length,
   };

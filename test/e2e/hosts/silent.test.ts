@@ -1,4 +1,4 @@
-// A busy host that falls silent: the runner's open connections to it are closed, so that its job fails, and only then.
+// A busy host that is gone or falls silent: the runner's open connections to it are closed, so that its job fails, and only then.
 // In real time, because the kernel tells how long a connection has been quiet. Needs root and a kernel that closes sockets.
 import { readFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
@@ -59,7 +59,40 @@ async function busyHost(jobId: string) {
 beforeAll(async () => {
   world = await startWorld({ emulator: { startHost: hosts.startHost } });
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await world.close();
+  await hosts.endAll();
+});
+
+describe.skipIf(why !== null)('a busy host whose instance is gone without a word', () => {
+  test('loses the connections to it within 30 s after EC2 showed it, with its job named', {
+    timeout: 200_000,
+  }, async () => {
+    const { name, machine, waiting } = await busyHost('4710');
+    let ended: string | null = null;
+    void waiting.failed.then((code) => {
+      ended = code;
+    });
+    await hosts.vanish(machine.instance);
+    world.emulator.world.region('eu-central-1').terminateInstances([machine.instance ?? '']);
+    const codes = () => codesOf(world, { machine: machine.id });
+    const isKnown = async () => {
+      const told = await codes();
+      return told.includes('instance-gone') || told.includes('connections-reset');
+    };
+    await world.until('EC2 to show its end', isKnown, 90_000);
+    await world.until('the end of the connection', () => ended, 30_000);
+    expect(['ECONNABORTED', 'ECONNRESET']).toContain(ended);
+    const told = (await world.client.events({ machine: machine.id })).find(
+      ({ code }) => code === 'connections-reset',
+    );
+    expect(told?.text).toMatch(/^its instance is (gone|terminated|shutting-down)/);
+    expect(told?.detail).toMatchObject({ job: '4710' });
+    // The runner gives it back then.
+    expect(await world.rm(name)).toMatchObject({ code: 0 });
+    await world.until('no instance', () => world.alive().length === 0);
+  });
+});
 
 describe.skipIf(why !== null)('a busy host that falls silent', () => {
   test('loses the connections to it, while one whose Docker alone hangs keeps them', {
