@@ -92,6 +92,8 @@ export type PoolReply = {
   /** What rests after failures: next try and why. */
   rests: readonly {
     what: string;
+    /** `marked` closes nothing: other places are taken first until then. */
+    state: 'closed' | 'marked';
     kind: string;
     code: string;
     message: string;
@@ -162,7 +164,12 @@ export type StatusReply = {
 export type ConfigReply = { values: readonly ConfigValue[]; warnings: readonly ConfigIssue[] };
 
 /** GET /v1/machines/ID: the record and its history. */
-export type MachineDetailReply = { machine: MachineReply; events: readonly EventReply[] };
+export type MachineDetailReply = {
+  machine: MachineReply;
+  events: readonly EventReply[];
+  /** The launch that it came from, while that is on record; null for machines that were adopted. */
+  launch: { at: string; way: 'run-instances' | 'fleet' | 'spot-request'; why: string | null } | null;
+};
 
 /** GET /v1/queue?jobs= → `{ queues }`: one entry a pool that has settings for the job queue. */
 export type QueueReply = {

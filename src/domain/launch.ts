@@ -84,4 +84,6 @@ export type Launch = {
   why?: string;
   /** Spot requests that EC2 opened for it; absent: none, or not known yet. While they are open it stays `intended`. */
   requests?: readonly string[];
+  /** EC2's status of a request that is open still, such as `capacity-not-available`. */
+  requestStatus?: string;
 };

@@ -19,6 +19,7 @@ export const reasonTexts = {
   'offering-closed': 'launches failed lately; the next try is due later',
   'failed-launches': 'failed_launches_per_minute holds growth back: too many launch calls failed just now',
   'open-requests': 'no more spot requests may be open at a time',
+  'requests-open': 'spot requests are open: EC2 has not filled them yet',
   'queue-stale': 'the job queue was not seen lately; nothing is launched or ended for it',
   paused: 'the pool is paused',
   'draining-pool': 'the pool is being drained',

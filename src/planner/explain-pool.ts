@@ -20,6 +20,24 @@ function noteQueue(draft: Draft, { pool, heldJobs }: Sizing): void {
   note(pool, 'queue-stale', { held: heldJobs, age_s: age, why: queue.why });
 }
 
+/** Requests that EC2 holds open: who waits for their machines must know on what. */
+function noteRequests(draft: Draft, { pool }: Sizing): void {
+  const open = draft.seen.launches.filter(
+    (launch) => launch.pool === pool.spec.id && (launch.requests?.length ?? 0) > 0,
+  );
+  const [oldest] = open.toSorted((a, b) => a.at - b.at);
+  if (oldest === undefined) return;
+  const { validUntil } = oldest.request;
+  note(pool, 'requests-open', {
+    machines: open.reduce((sum, { count }) => sum + count, 0),
+    status: oldest.requestStatus ?? 'not looked at yet',
+    open_s: Math.round((draft.now - oldest.at) / SECOND_MS),
+    ...(validUntil !== undefined && {
+      ends_in_s: Math.max(0, Math.round((validUntil - draft.now) / SECOND_MS)),
+    }),
+  });
+}
+
 /** What is true of the pool whether or not anything was held back by it. */
 function noteState(draft: Draft, sizing: Sizing): void {
   const { pool, cut, missing, counts, unbounded, wanted } = sizing;
@@ -32,6 +50,7 @@ function noteState(draft: Draft, sizing: Sizing): void {
   const source = draft.seen.instances.get(pool.spec.launch.site.key);
   if (source?.kind !== 'fresh') note(pool, 'stale-instances', { why: source?.why ?? 'not listed' });
   noteQueue(draft, sizing);
+  noteRequests(draft, sizing);
   if (missing === 0 && !isBounded) note(pool, 'enough', { have: counts.supply });
 }
 

@@ -141,7 +141,7 @@ function endOf(rest: Rest, jobsWait: boolean): EpochMs {
 }
 
 /** Closes nothing: a memory of halved batches, or of machines that were taken back. */
-function isSoft({ outcome }: Rest): boolean {
+export function isSoft({ outcome }: Pick<Rest, 'outcome'>): boolean {
   return outcome.kind === 'batch-too-big' || outcome.kind === 'interrupted';
 }
 

@@ -128,8 +128,14 @@ export async function followRequests(
       }
       if (launch.request.way !== 'spot-request') continue;
       // The answer may have been lost: the listing is as good.
-      const noted = { ...launch, requests: own.map(({ id }) => id) };
-      if (launch.requests?.length !== own.length) store.putLaunch(noted);
+      const status = own.find(isOpenRequest)?.status;
+      const noted = {
+        ...launch,
+        requests: own.map(({ id }) => id),
+        ...(status !== undefined && { requestStatus: status }),
+      };
+      if (launch.requests?.length !== own.length || launch.requestStatus !== noted.requestStatus)
+        store.putLaunch(noted);
       const why = open.length === 0 ? null : whyOver(deps, launch);
       if (why !== null) await cancel(deps, site, open, why);
       else if (open.length === 0) settleOver(deps, noted, own);

@@ -1,6 +1,6 @@
 // Follows hosts that runners hold to their end: when EC2 shows it while one holds it, connections to it are closed.
 // Trap: a host that its runner gave back has nobody who waits on it, and must raise no alarm.
-import type { JobSeen } from '../domain/lease.ts';
+import type { JobSeen, Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import type { DurationMs } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,6 +13,11 @@ type Deps = { store: Store; clock: Clock; closer: Closer };
 type Hold = { lease: string; job: JobSeen | null };
 
 type Lost = { machine: Machine; job: JobSeen | null; since: DurationMs; isClosed: boolean };
+
+/** Containers that are gone leave no job that could be lost. */
+function jobOf(lease: Lease | null): JobSeen | null {
+  return lease === null || lease.containers === 0 ? null : (lease.jobs.at(-1) ?? null);
+}
 
 /** The follower; `look` every second. */
 export function createGoneHosts({ store, clock, closer }: Deps): {
@@ -34,10 +39,7 @@ export function createGoneHosts({ store, clock, closer }: Deps): {
       if (machine?.phase === 'gone' || isReturned) held.delete(id);
     }
     for (const { id, phase, lease } of machines) {
-      if (lease === null || phase === 'gone') continue;
-      const row = store.lease(lease);
-      // Containers that are gone leave no job that could be lost.
-      held.set(id, { lease, job: (row?.containers ?? 0) > 0 ? (row?.jobs.at(-1) ?? null) : null });
+      if (lease !== null && phase !== 'gone') held.set(id, { lease, job: jobOf(store.lease(lease)) });
     }
   }
 

@@ -46,6 +46,8 @@ function isBound(machine: Machine): boolean {
 }
 
 function candidates({ launch }: PoolSpec, places: readonly Place[] | null): Offering[] {
+  // Types by need have no name before their places are looked up.
+  if (places === null && launch.needs !== null) return [];
   if (places !== null) return places.map(({ type, zone, market }) => ({ type, zone, market }));
   return launch.markets.map((market) => ({ type: launch.instanceType, zone: launch.zone, market }));
 }

@@ -1,6 +1,7 @@
 // Records into the socket's replies: stable keys, times as ISO 8601, no secrets. Shapes: contract/api.ts.
-import type { EventReply, LeaseReply, MachineReply, PoolReply } from '../contract/api.ts';
+import type { EventReply, LeaseReply, MachineDetailReply, MachineReply, PoolReply } from '../contract/api.ts';
 import type { PoolSpec } from '../domain/config.ts';
+import type { Launch } from '../domain/launch.ts';
 import { isBusy, type Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type MachinePhase, machinePhases } from '../domain/machine.ts';
@@ -8,7 +9,7 @@ import type { PoolMemory } from '../domain/observation.ts';
 import type { Rest } from '../domain/outcome.ts';
 import type { Event, PoolSize } from '../domain/plan.ts';
 import type { EpochMs } from '../domain/units.ts';
-import { touchesPool } from '../planner/rest.ts';
+import { isSoft, touchesPool } from '../planner/rest.ts';
 import { nextChangeAt, policyAt } from '../planner/schedule.ts';
 
 /** ISO 8601 in UTC. */
@@ -35,6 +36,12 @@ export function machineReply(machine: Machine): MachineReply {
     failure: machine.failure,
     healthy: machine.failedPings === 0,
   };
+}
+
+/** Where a machine came from; null when its launch is not on record. */
+export function launchReply(launch: Launch | null): MachineDetailReply['launch'] {
+  if (launch === null) return null;
+  return { at: isoTime(launch.at), way: launch.request.way ?? 'run-instances', why: launch.why ?? null };
 }
 
 export function leaseReply(lease: Lease, place: number, now: EpochMs): LeaseReply {
@@ -72,6 +79,7 @@ function restsOf(spec: PoolSpec, rests: readonly Rest[], now: EpochMs): PoolRepl
     .filter((rest) => rest.until > now && touchesPool(spec, rest))
     .map(({ key, outcome, until, failures }) => ({
       what: key.slice(site.length),
+      state: isSoft({ outcome }) ? 'marked' : 'closed',
       kind: outcome.kind,
       code: outcome.code,
       message: outcome.message,

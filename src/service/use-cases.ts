@@ -32,7 +32,7 @@ import type { Leases } from './leases.ts';
 import { freshMemory } from './pool-memory.ts';
 import { type Switch, switchPools } from './pool-switches.ts';
 import { queueReply } from './queue-reply.ts';
-import { eventReply, isoTime, leaseReply, machineReply, poolReply } from './replies.ts';
+import { eventReply, isoTime, launchReply, leaseReply, machineReply, poolReply } from './replies.ts';
 import type { WaitingLine } from './waiting-line.ts';
 import type { QueueStatus } from './watch-queue.ts';
 
@@ -173,7 +173,7 @@ function readCases(deps: UseCaseDeps): ReadCases {
     machine(id) {
       const machine = findMachine(deps, id);
       const events = store.events({ machine: machine.id, limit: MACHINE_EVENTS }).map(eventReply);
-      return { machine: machineReply(machine), events };
+      return { machine: machineReply(machine), events, launch: launchReply(store.launch(machine.launch)) };
     },
     pools: () => poolReplies(deps),
     plan: () => planReply(deps.lastPlan()),

@@ -21,6 +21,7 @@ const holding: ReadonlySet<ReasonCode> = new Set([
   'ec2-budget',
   'failed-launches',
   'open-requests',
+  'requests-open',
 ]);
 
 function counted(count: number, what: string): string {

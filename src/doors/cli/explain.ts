@@ -100,10 +100,18 @@ function machineHistory(events: readonly EventReply[], paint: Paint): string[] {
   ];
 }
 
+const ways = { 'run-instances': 'RunInstances', fleet: 'a fleet', 'spot-request': 'a spot request' } as const;
+
+/** Why it stands where it stands. A daemon of one version before does not tell. */
+function launchLines({ launch = null }: Partial<MachineDetailReply>): string[] {
+  if (launch === null) return [];
+  return [plain(`asked for by ${ways[launch.way]}: ${launch.why ?? 'no choice was recorded'}`)];
+}
+
 async function explainMachine(client: Client, name: string, screen: Screen): Promise<Story | null> {
   const detail = await findMachine(client, name);
   if (detail !== null) {
-    const head = drawMachines([detail.machine], screen.now, screen.paint);
+    const head = [...drawMachines([detail.machine], screen.now, screen.paint), ...launchLines(detail)];
     return { json: detail, lines: [...head, '', ...machineHistory(detail.events, screen.paint)] };
   }
   // Its row goes some minutes after its end; what happened to it stays.

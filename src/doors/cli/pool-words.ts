@@ -19,14 +19,22 @@ export function describeWish(pool: PoolReply, now: number): string {
   return pool.paused ? `${wish}, but it is paused` : wish;
 }
 
-/** One line for each offering, market or account that rests. */
+type Rest = PoolReply['rests'][number];
+
+/** Closes something; a daemon of one version before does not tell, and had no marks here. */
+function isClosed({ state }: Partial<Rest>): boolean {
+  return state !== 'marked';
+}
+
+/** One line for each offering, market or account that rests, or that is marked. */
 export function describeRests(pool: PoolReply, now: number): string[] {
   return pool.rests.map((rest) => {
     const until = Date.parse(rest.until);
+    const when = `until ${describeMoment(until, now, pool.timezone ?? null)} (in ${describeDuration(until - now)})`;
+    if (!isClosed(rest))
+      return plain(`${rest.what} is the last choice ${when}: ${rest.message} (${rest.code})`);
     const tries = rest.failures === 1 ? '1 failure' : `${rest.failures} failures`;
-    return plain(
-      `${rest.what} rests until ${describeMoment(until, now, pool.timezone ?? null)} (in ${describeDuration(until - now)}) after ${tries}: ${rest.code}: ${rest.message}`,
-    );
+    return plain(`${rest.what} rests ${when} after ${tries}: ${rest.code}: ${rest.message}`);
   });
 }
 
@@ -34,5 +42,5 @@ export function describeRests(pool: PoolReply, now: number): string[] {
 export function stateOf(pool: PoolReply): 'ok' | 'paused' | 'draining' | 'resting' {
   if (pool.draining) return 'draining';
   if (pool.paused) return 'paused';
-  return pool.rests.length > 0 ? 'resting' : 'ok';
+  return pool.rests.some(isClosed) ? 'resting' : 'ok';
 }

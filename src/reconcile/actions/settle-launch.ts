@@ -175,7 +175,7 @@ function settleLaunched(deps: ActDeps, launch: Launch, instances: readonly Insta
       );
     }
   });
-  tellLaunched(deps, launch, instances.length);
+  tellLaunched(deps, launch, instances.length, instances);
 }
 
 /** Listings have shown an instance for every machine of a launch whose answer never came. */
@@ -184,18 +184,25 @@ export function settleShown(deps: ActDeps, launch: Launch): void {
   tellLaunched(deps, launch, launch.count);
 }
 
-function tellLaunched(deps: ActDeps, launch: Launch, got: number): void {
-  deps.metrics.launched(launch.pool, launch.request.offering.market, got);
+/** `3 m6i.large in eu-central-1b`, the most first; empty where no answer named them. */
+function placesInWords(instances: readonly Instance[]): string {
+  const byPlace = Map.groupBy(instances, ({ type, zone }) => (zone === null ? type : `${type} in ${zone}`));
+  return [...byPlace]
+    .toSorted(([a, some], [b, others]) => others.length - some.length || (a < b ? -1 : 1))
+    .map(([place, some]) => `${some.length} ${place}`)
+    .join(', ');
+}
+
+function tellLaunched(deps: ActDeps, launch: Launch, got: number, instances: readonly Instance[] = []): void {
+  const { type, market } = launch.request.offering;
+  deps.metrics.launched(launch.pool, market, got);
+  const where = instances.length === 0 ? '' : `: ${placesInWords(instances)}`;
+  const why = launch.why === undefined ? '' : ` (${launch.why})`;
   deps.journal({
     code: 'launched',
     pool: launch.pool,
-    detail: {
-      asked: launch.count,
-      got,
-      type: launch.request.offering.type,
-      market: launch.request.offering.market,
-      why: launch.why ?? null,
-    },
+    text: `EC2 gave ${got} of ${launch.count} ${market} machines${where}${why}`,
+    detail: { asked: launch.count, got, type, market, why: launch.why ?? null },
   });
 }
 

@@ -58,6 +58,13 @@ describe('a pool with a choice', () => {
     expect(JSON.parse(machines)).toMatchObject([
       { type: 'm6i.large', zone: 'eu-central-1b', market: 'spot' },
     ]);
+    const [machine] = JSON.parse(machines) as { id: string }[];
+    const story = (await world.hostler('explain', machine?.id ?? '')).stdout;
+    expect(story).toContain('asked for by a fleet: EC2 chooses among 6 of 6 places');
+    const launched = (await world.client.events({ limit: 100 })).find(({ code }) => code === 'launched');
+    expect(launched?.text).toBe(
+      'EC2 gave 1 of 1 spot machines: 1 m6i.large in eu-central-1b (EC2 chooses among 6 of 6 places)',
+    );
     expect(world.ec2Calls()).toMatchObject({ CreateFleet: 1, CreateLaunchTemplate: 1 });
     expect(world.ec2Calls()['RunInstances']).toBeUndefined();
   });

@@ -26,6 +26,10 @@ test('open requests are followed: few, cancelled after their time, and filled on
   world.emulator.world.capacity.set(place, 0);
   const door = world.create(machineName());
   await until('an open request', () => open() === 1);
+  await until('what EC2 says of it', async () => {
+    await pass(5_000);
+    return /requests-open: .*status=capacity-not-available/.test((await world.hostler('explain')).stdout);
+  });
   for (let step = 0; step < 5; step++) await pass(MINUTE);
   await until('its end', async () => {
     await pass(10_000);

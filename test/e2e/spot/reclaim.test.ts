@@ -51,6 +51,9 @@ test('a reclaim of a busy, a held and an idle host loses no idle wish and names 
     3,
   );
   expect(await client.breakers()).toMatchObject([{ state: 'marked', kind: 'interrupted' }]);
+  const status = (await world.hostler('status')).stdout;
+  expect(status).toContain('is the last choice until');
+  expect(status).not.toContain('resting');
   const now = await machines();
   expect(now.find(({ id }) => id === of(busy)?.id)).toMatchObject({ phase: 'leased', ending: 'interrupted' });
   expect(now.find(({ id }) => id === idle?.id)?.phase ?? 'gone').toMatch(/terminating|gone/);
