@@ -17,6 +17,7 @@ export type OutcomeKind =
   | 'invalid' // the request itself is wrong (options, AMI, subnet): a configuration error
   | 'not-found' // the instance is not known to EC2
   | 'token-mismatch' // same token, other parameters: our bug
+  | 'boot-ended' // EC2 took the launch and ended its instance while it started: disk, key, capacity
   | 'token-ended' // the token's instances are terminated already
   | 'protected' // termination protection or a wrong state: look again
   | 'unknown'; // lost answer, internal error: the same token is asked again

@@ -39,6 +39,8 @@ const paces: Record<OutcomeKind, Pace> = {
   invalid: pace(MINUTE_MS, 30 * MINUTE_MS),
   'not-found': pace(5 * SECOND_MS, MINUTE_MS),
   'token-mismatch': pace(5 * SECOND_MS, 10 * MINUTE_MS),
+  // Most causes need a person (a disk's key, a quota of volumes), and each try costs a launch that looks well at first.
+  'boot-ended': pace(MINUTE_MS, 30 * MINUTE_MS, 10 * MINUTE_MS),
   'token-ended': pace(SECOND_MS, MINUTE_MS),
   protected: pace(30 * SECOND_MS, 5 * MINUTE_MS),
   unknown: pace(2 * SECOND_MS, MINUTE_MS),
@@ -272,7 +274,13 @@ export function stateOf(rest: Rest, now: EpochMs): 'closed' | 'half-open' | 'mar
 }
 
 /** What a changed configuration can cure: keys, options, a price cap. */
-const curedByChange: ReadonlySet<OutcomeKind> = new Set(['denied', 'invalid', 'unsupported', 'price']);
+const curedByChange: ReadonlySet<OutcomeKind> = new Set([
+  'denied',
+  'invalid',
+  'unsupported',
+  'price',
+  'boot-ended',
+]);
 
 /** Rests that a person ends by changing the configuration: they are cleared on reload. */
 export function isClearedByReload(rest: Rest): boolean {

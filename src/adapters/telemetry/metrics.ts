@@ -23,6 +23,7 @@ const outcomeKinds: Readonly<Record<OutcomeKind, true>> = {
   invalid: true,
   'not-found': true,
   'token-mismatch': true,
+  'boot-ended': true,
   'token-ended': true,
   protected: true,
   unknown: true,

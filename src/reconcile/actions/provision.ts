@@ -7,6 +7,7 @@ import { type DurationMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
 import type { MachineTls } from '../../ports/store.ts';
 import { provisionMachine } from '../../provision/engine.ts';
 import type { ActDeps } from '../act-deps.ts';
+import { clearBootEnds } from './settle-launch.ts';
 import { retireMachine } from './terminate.ts';
 
 /** Certificates outlive the machine by this much: dockerd does not read them again (design §8). */
@@ -172,6 +173,7 @@ function becomeReady(
   });
   if (ready === null) return;
   countBoot(deps, ready, now - ready.createdAt);
+  clearBootEnds(deps, ready);
   deps.grantReady(ready.pool);
   const detail = { boot_ms: now - ready.createdAt, instance: ready.instance, address: ready.address };
   deps.journal({ code: 'became-ready', pool: ready.pool, machine: id, detail });

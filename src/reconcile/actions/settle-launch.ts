@@ -130,8 +130,17 @@ function clearRests(deps: ActDeps, launch: Launch, instances: readonly Instance[
       (asked.length === 1 ? asked[0] : undefined);
     for (const key of restKeysFor(site, pool, place ?? { type, zone, market })) keys.add(key);
   }
+  // That EC2 takes a launch says nothing about its start: `clearBootEnds` knows when one went well.
   for (const { key, outcome } of deps.store.rests())
-    if (keys.has(key) && outcome.kind !== 'batch-too-big') deps.store.deleteRest(key);
+    if (keys.has(key) && outcome.kind !== 'batch-too-big' && outcome.kind !== 'boot-ended')
+      deps.store.deleteRest(key);
+}
+
+/** A machine became ready: what had rested because instances ended while they started is open again. */
+export function clearBootEnds(deps: ActDeps, { site, pool, offering }: Machine): void {
+  const keys = restKeysFor(site, pool, offering);
+  for (const { key, outcome } of deps.store.rests())
+    if (outcome.kind === 'boot-ended' && keys.includes(key)) deps.store.deleteRest(key);
 }
 
 /** The machine with its instance: booting, or on its way out still when its end was asked for meanwhile. */

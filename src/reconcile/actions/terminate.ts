@@ -1,11 +1,13 @@
 // The only place that ends instances. A machine is ended in two steps: its row says so first, then EC2 is asked.
 // Trap: `retire` asks again, in its transaction, whether somebody holds the machine; the plan may be a moment old.
+import { outcomeOfBootEnd } from '../../domain/boot-end.ts';
 import { isBusy, jobOn } from '../../domain/lease.ts';
 import { canRetire, type Machine, moveMachine } from '../../domain/machine.ts';
 import type { Reason } from '../../domain/reason.ts';
 import { describeReason, type ReasonCode } from '../../domain/reason.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
 import type { ActDeps } from '../act-deps.ts';
+import { rest } from './settle-launch.ts';
 
 /** TerminateInstances answers within seconds. */
 const TERMINATE_LIMIT_MS: DurationMs = 30 * SECOND_MS;
@@ -74,6 +76,13 @@ function tellLostJob(deps: ActDeps, { id, pool, instance }: Machine, name: strin
   });
 }
 
+/** An instance that EC2 ended while it started: the next one would end the same way. */
+function restAfterBootEnd(deps: ActDeps, machine: Machine, { detail }: Reason): void {
+  const { site, pool, offering, readyAt, createdAt } = machine;
+  const outcome = readyAt === null ? outcomeOfBootEnd(detail?.['why']) : null;
+  if (outcome !== null) rest(deps, { site, pool, place: offering, askedAt: createdAt }, outcome);
+}
+
 /** EC2 shows that it is over (or there never was anything). */
 export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
   const { store, clock } = deps;
@@ -87,6 +96,7 @@ export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
   if (buried === null) return;
   const { before, after } = buried;
   if (after.address !== null) deps.docker.forget(after.address);
+  restAfterBootEnd(deps, before, reason);
   const wanted = before.phase !== 'terminating';
   if (wanted) deps.metrics.ended(after.pool, reason.code);
   deps.journal({
