@@ -54,6 +54,8 @@ export type Machine = {
   endAskedAt: EpochMs | null;
   /** EC2 accepted the termination: it no longer counts against limits (design §5). */
   endAccepted: boolean;
+  /** EC2 refused the termination (protection, permissions): it is tried again for ever, and holds no slot meanwhile. */
+  endRefused?: boolean;
   /** Why it is on its way out; null while it is wanted. */
   ending: ReasonCode | null;
   /** When EC2 advised to leave its instance, in a pool that launches a replacement first: handed out last until that is ready. */

@@ -147,7 +147,8 @@ function checkLaunches({ seen, launches, say }: Case): void {
 
 /** Stands against limits: all but terminations that EC2 accepted. */
 function stands(machine: Machine): boolean {
-  return machine.phase !== 'gone' && !(machine.phase === 'terminating' && machine.endAccepted);
+  const isAnswered = machine.endAccepted || machine.endRefused === true;
+  return machine.phase !== 'gone' && !(machine.phase === 'terminating' && isAnswered);
 }
 
 /** Machines that stand after the plan's bookkeeping, before its launches. */

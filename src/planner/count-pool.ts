@@ -33,9 +33,10 @@ function partOf({ machine, held, busy }: Slot): Part {
   return machine.failedPings >= DEAD_AFTER_PINGS ? 'leaving' : 'ready';
 }
 
-/** Whether the machine stands against limits: terminating ones until EC2 accepted it (design §5). */
+/** Whether the machine stands against limits: terminating ones until EC2 accepted it, or refuses to (design §5). */
 export function isCounted({ machine }: Slot): boolean {
-  return machine.phase !== 'gone' && !(machine.phase === 'terminating' && machine.endAccepted);
+  const { phase, endAccepted, endRefused = false } = machine;
+  return phase !== 'gone' && !(phase === 'terminating' && (endAccepted || endRefused));
 }
 
 /** EC2 advised to leave its instance, and the pool replaces such machines before they end. */

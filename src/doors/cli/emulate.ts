@@ -204,7 +204,7 @@ export function register(program: Command, io: CliIo): void {
       seconds('--boot'),
     )
     .option('--unseen <seconds>', 'how long EC2 does not know a new instance', seconds('--unseen'), 0.25)
-    .option('--capacity <type:zone=n>', 'machines of a type in a zone; repeatable', readCapacity, [])
+    .option('--capacity <type:zone[:market]=n>', 'machines of a type in a zone; repeatable', readCapacity, [])
     .option('--quota <market=vcpu>', 'vCPU quota of spot or on-demand; repeatable', readQuota, [])
     .option('--fail <code:rate>', 'share of calls that fail with a code; repeatable', readFault, [])
     .option('--require-access-key <key>', 'let in this access key only')

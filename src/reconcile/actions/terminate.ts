@@ -3,6 +3,7 @@
 import { outcomeOfBootEnd } from '../../domain/boot-end.ts';
 import { isBusy, jobOn } from '../../domain/lease.ts';
 import { canRetire, type Machine, moveMachine } from '../../domain/machine.ts';
+import type { OutcomeKind } from '../../domain/outcome.ts';
 import type { Reason } from '../../domain/reason.ts';
 import { describeReason, type ReasonCode } from '../../domain/reason.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
@@ -113,6 +114,9 @@ export function buryMachine(deps: ActDeps, id: string, reason: Reason): void {
   deps.loseHost(before.lease, describeReason(reason));
 }
 
+/** What will be no other in a moment. Throttled and lost calls are simply sent again. */
+const REFUSES: ReadonlySet<OutcomeKind> = new Set(['protected', 'denied', 'invalid']);
+
 /** One batch of terminations for one site; what fails is asked again by a later plan. */
 export async function terminateMachines(
   deps: ActDeps,
@@ -150,7 +154,8 @@ export async function terminateMachines(
     if (accepted) store.putMachine({ ...machine, endAccepted: true });
     else {
       const text = `${answer.outcome.code}: ${answer.outcome.message}`;
-      store.putMachine({ ...machine, failure: text });
+      const endRefused = REFUSES.has(answer.outcome.kind) || machine.endRefused === true;
+      store.putMachine({ ...machine, failure: text, endRefused });
       deps.journal({
         code: 'terminate-failed',
         pool: machine.pool,
