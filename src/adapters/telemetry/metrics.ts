@@ -10,6 +10,13 @@ import { type CompatSeries, createCompatSeries } from './compat-series.ts';
 import { createPoolLabels, type PoolLabels } from './pool-labels.ts';
 import { defineSeries, poolSizeSeries, type Series } from './series.ts';
 
+/** Gauges of prom-client that are named like counters; those without `_total` say the same by type. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
 const outcomeKinds: Readonly<Record<OutcomeKind, true>> = {
   'insufficient-capacity': true,
   price: true,
@@ -265,6 +272,7 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
 export function createMetrics(options: { compat: boolean; version?: string }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   const series = defineSeries(registry);
   const compat = options.compat ? createCompatSeries(registry) : null;
 
