@@ -129,7 +129,9 @@ async function read(order: Order, answer: CreateFleetResult, deps: FleetDeps): P
 }
 
 /** One refusal for each place and code, however often EC2 repeats it. */
-function readErrors(errors: readonly CreateFleetError[], places: readonly Place[]): Refusal[] {
+function readErrors(errors: readonly CreateFleetError[], places: readonly [Place, ...Place[]]): Refusal[] {
+  // An error without a place is the whole fleet's; its quota is the one of most pools, whose types share a class.
+  const [whole] = places;
   const found = new Map<string, Refusal>();
   for (const error of errors) {
     const outcome = outcomeOfCode(error.ErrorCode ?? 'Unknown', error.ErrorMessage ?? '');
@@ -141,7 +143,9 @@ function readErrors(errors: readonly CreateFleetError[], places: readonly Place[
         (over.AvailabilityZone === undefined || one.zone === over.AvailabilityZone),
     );
     const refusal =
-      place === undefined ? { offering: null, subnetId: null, outcome } : refusalOf(place, outcome);
+      place === undefined
+        ? { offering: null, subnetId: null, outcome: withQuota(outcome, whole) }
+        : refusalOf(place, outcome);
     found.set(JSON.stringify([refusal.offering, refusal.subnetId, outcome.code]), refusal);
   }
   return [...found.values()];
