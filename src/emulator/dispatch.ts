@@ -178,7 +178,7 @@ function answerQuotaCall(
   try {
     if (stranger(parts, caller))
       throw new QuotaError('UnrecognizedClientException', 'The security token is invalid.');
-    parts.world.faults.strike(action, 'own');
+    parts.world.region(caller.region).admit({ action, narrowed: false, dryRun: false });
     return say(200, answerQuotas(parts.world, action, body));
   } catch (error) {
     if (error instanceof QuotaError || error instanceof Ec2Error)

@@ -109,7 +109,7 @@ describe('a fleet', () => {
     expect(answer.kind === 'refused' && answer.refusals?.length).toBe(8);
   });
 
-  test('at a full spot quota names the quota; on demand its value too', async () => {
+  test('at a full quota names it with its value', async () => {
     const { launch } = await stage({
       quotas: [
         { market: 'spot', class: 'standard', vcpus: 4 },
@@ -124,8 +124,10 @@ describe('a fleet', () => {
       outcome: {
         kind: 'quota',
         scope: 'market',
-        quota: { id: 'L-34B43A08', class: 'standard', market: 'spot', vcpus: null },
-        message: expect.stringMatching(/L-34B43A08, All Standard .* Spot Instance Requests/) as string,
+        quota: { id: 'L-34B43A08', class: 'standard', market: 'spot', vcpus: 4 },
+        message: expect.stringMatching(
+          /L-34B43A08, All Standard .* Spot Instance Requests: 4 vCPUs/,
+        ) as string,
       },
     });
     const onDemand = { market: 'on-demand', markets: ['on-demand'] } as const;
@@ -138,6 +140,24 @@ describe('a fleet', () => {
         message: expect.stringMatching(/limit of 2 .*L-1216C47A.*2 vCPUs/) as string,
       },
     });
+  });
+
+  test('at a full spot quota whose value may not be read says so', async () => {
+    const { launch, emulator } = await stage({
+      quotas: [{ market: 'spot', class: 'standard', vcpus: 0 }],
+      faults: [{ code: 'AccessDeniedException', action: 'GetServiceQuota', rate: 1 }],
+    });
+    for (const token of ['t-1', 't-2'])
+      expect(await launch(token, 1)).toMatchObject({
+        kind: 'refused',
+        outcome: {
+          quota: { vcpus: null },
+          message: expect.stringMatching(
+            /L-34B43A08.*value not known, GetServiceQuota: AccessDenied/,
+          ) as string,
+        },
+      });
+    expect(emulator.quotaCalls()).toEqual({ GetServiceQuota: 1 });
   });
 
   test('keeps to the cap of each machine and of all together', async () => {

@@ -204,17 +204,21 @@ describe('prices', () => {
 
   test('that nobody knows are unknown; the own table goes before the one that comes along', async () => {
     const { cloud, site } = await stage();
-    const offerings = [offering('m5.large', 'on-demand'), offering('m5.large', 'spot', null)];
+    const offerings = [offering('m5zn.large', 'on-demand'), offering('m5zn.large', 'spot', null)];
     const none = await cloud.prices(site, { offerings, own: null }, forever);
     expect([...none.values()]).toEqual([null, null]);
     const own = {
       source: 'ours',
       asOf: '2026-11-01',
-      prices: [{ region: 'eu-central-1', type: 'm5.large', usdPerHour: 0.115 }],
+      prices: ['m5zn.large', 'm5.large'].map((type) => ({ region: 'eu-central-1', type, usdPerHour: 0.2 })),
     };
-    const found = await cloud.prices(site, { offerings, own }, forever);
+    const known = offering('m5.large', 'on-demand');
+    const before = await cloud.prices(site, { offerings: [known], own: null }, forever);
+    expect([...before.values()]).toMatchObject([{ usdPerHour: 0.115 }]);
+    const found = await cloud.prices(site, { offerings: [...offerings, known], own }, forever);
+    expect(found.get('m5zn.large:eu-central-1a:on-demand')?.source).toBe('ours');
     expect(found.get('m5.large:eu-central-1a:on-demand')).toEqual({
-      usdPerHour: 0.115,
+      usdPerHour: 0.2,
       source: 'ours',
       asOf: '2026-11-01',
     });
