@@ -10,7 +10,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Cloud, TerminateAnswer } from '../../ports/cloud.ts';
 import type { Log } from '../../ports/log.ts';
 import { cancelSpotRequests } from './cancel-spot-requests.ts';
-import { createFleetAnswers } from './fleet-answers.ts';
+import { createFleetAnswers, type FleetAnswers } from './fleet-answers.ts';
 import { launchMachines } from './launch-machines.ts';
 import { createLaunchTemplates } from './launch-templates.ts';
 import { listLeftovers, removeLeftovers } from './leftovers.ts';
@@ -20,6 +20,7 @@ import { createQuotaValues } from './quota-values.ts';
 import { readConsole } from './read-console.ts';
 import { createResolutionCache } from './resolution-cache.ts';
 import { DEFAULT_HOST_PORTS, resolutionKey, resolveLaunch } from './resolve-launch.ts';
+import type { SdkClients } from './sdk-clients.ts';
 import { createSiteCalls, type SiteCalls } from './site-calls.ts';
 import { createPrices } from './spot-prices.ts';
 import { tagInstances } from './tag-instances.ts';
@@ -34,6 +35,8 @@ export type CloudDeps = {
   env?: Readonly<Record<string, string | undefined>>;
   /** IPv4 addresses that security groups are opened to; default: those of this machine's interfaces. */
   managerAddresses?: () => readonly string[];
+  /** How calls leave; default: the SDK over HTTP. The simulator brings clients that end in its world. */
+  transport?: { clients(site: CloudSite): Promise<SdkClients>; answers: FleetAnswers };
 };
 
 /** Milliseconds for all look-ups of one pool together. */
@@ -44,13 +47,19 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   const { clock, log } = deps;
   const sites = new Map<string, SiteCalls>();
   const ending = new AbortController();
-  const answers = createFleetAnswers({ log });
+  const answers = deps.transport?.answers ?? createFleetAnswers({ log });
   const templates = createLaunchTemplates(() => clock.monotonic());
   const prices = createPrices(clock);
   const quotaValues = createQuotaValues(clock);
   const resolved = createResolutionCache<ResolvedLaunch>(() => clock.monotonic());
   const managerAddresses = deps.managerAddresses ?? ownAddresses;
-  const callDeps = { clock, log, env: deps.env ?? process.env, onCall: deps.onCall ?? (() => undefined) };
+  const callDeps = {
+    clock,
+    log,
+    env: deps.env ?? process.env,
+    onCall: deps.onCall ?? (() => undefined),
+    ...(deps.transport !== undefined && { clients: deps.transport.clients }),
+  };
 
   const at = (site: CloudSite): SiteCalls => {
     const calls = sites.get(site.key) ?? createSiteCalls(site, callDeps);

@@ -17,6 +17,8 @@ export type CallDeps = {
   env: Readonly<Record<string, string | undefined>>;
   /** After each call: its outcome's kind, or `ok`. */
   onCall: (call: { action: string; outcome: string; ms: DurationMs }) => void;
+  /** Makes a site's clients; default: the SDK's over HTTP. */
+  clients?: (site: CloudSite) => Promise<SdkClients>;
 };
 
 export type CallOrder = {
@@ -55,7 +57,7 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
   let clients: Promise<SdkClients> | null = null;
 
   const load = async (action: string): Promise<SdkClients> => {
-    clients ??= createSdkClients(site, deps.env);
+    clients ??= deps.clients?.(site) ?? createSdkClients(site, deps.env);
     try {
       return await clients;
     } catch (error) {

@@ -2,7 +2,7 @@
 // over all of the world once a minute. They know the truth of the world, which hostler does not.
 // Must not be more patient than a user would be. Trap: what needs the daemon is counted in the time in which it was up; a
 // broken minute is not the daemon's delay.
-import { type Instance, TAG } from '../../domain/instance.ts';
+import { TAG } from '../../domain/instance.ts';
 import { type DurationMs, MINUTE_MS } from '../../domain/units.ts';
 import type { LogFields } from '../../ports/log.ts';
 import type { SimHost } from '../hosts/sim-host.ts';
@@ -23,7 +23,7 @@ const EXCUSED = /cannot be written|no space is left|cannot be read/;
 export type Checkers = {
   onTerminate(ids: readonly string[]): void;
   onClean(host: SimHost): void;
-  onLaunch(token: string, instances: readonly Instance[]): void;
+  onLaunch(): void;
   onCall(action: string, answer: 'ok' | 'throttled' | 'refused'): void;
   onCreate(name: string, made: boolean, ms: DurationMs): void;
   said(level: string, message: string, fields: LogFields): void;

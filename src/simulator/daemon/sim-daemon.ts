@@ -24,7 +24,7 @@ import { createNetworkLine } from './network-line.ts';
 import { Crashed, createProcessLife, type Point, type ProcessLife } from './process-life.ts';
 import { createSimLog, createSimMetrics, type Said } from './quiet-ports.ts';
 import { createSeededRandom } from './seeded-random.ts';
-import { type CloudParts, createSimCloud } from './sim-cloud.ts';
+import { type CloudHooks, createSimCloud } from './sim-cloud.ts';
 import { createSimDocker } from './sim-docker-port.ts';
 import { createSimHosts } from './sim-hosts-port.ts';
 import type { createSimKeys } from './sim-keys.ts';
@@ -47,7 +47,7 @@ export type DaemonParts = {
   wall: WallClock;
   random: Seeded;
   config(): Config;
-  cloud: Pick<CloudParts, 'trouble' | 'onCall' | 'onTerminate' | 'onLaunch'>;
+  cloud: CloudHooks;
   onClean(host: SimHost): void;
   /** Whether the process is killed at this point. */
   falls(point: Point): boolean;
@@ -113,13 +113,16 @@ function createPorts(parts: DaemonParts, life: ProcessLife, jobs: OpenJobs): Por
   const { timeline, park, world, wall, disk, random, folder } = parts;
   const clock = createVirtualClock(timeline, life, wall);
   const line = createNetworkLine(timeline, life);
+  const log = createSimLog((level, message, fields) => {
+    if (life.isAlive()) parts.said(level, message, fields);
+  });
   return {
     store: openMemoryStore(disk, {
       check: () => life.check(),
       before: (what) => life.point(`store ${what}`, 'before'),
       after: (what) => life.point(`store ${what}`, 'after'),
     }),
-    cloud: createSimCloud({ ...parts.cloud, world, line, clock, random }),
+    cloud: createSimCloud({ ...parts.cloud, world, line, clock, random, log }),
     hosts: createSimHosts({ park, line, clock }),
     docker: createSimDocker({ park, line, clock, life, onClean: parts.onClean }),
     keys: withPace(parts.keys, clock),
@@ -132,9 +135,7 @@ function createPorts(parts: DaemonParts, life: ProcessLife, jobs: OpenJobs): Por
     runnerFigures: { jobs: () => Promise.resolve(new Map()) },
     clock,
     random: createSeededRandom(random),
-    log: createSimLog((level, message, fields) => {
-      if (life.isAlive()) parts.said(level, message, fields);
-    }),
+    log,
     metrics: createSimMetrics({ queue: parts.onQueue }),
     ...queuePorts(parts, { clock, line, jobs }),
   };

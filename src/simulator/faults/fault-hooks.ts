@@ -1,7 +1,7 @@
 // Faults that ride on something: on a call, a boot, a door, a point of the daemon's course. Each asks the plan when its chance
 // comes.
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
-import type { CallTrouble } from '../daemon/sim-cloud.ts';
+import type { CallTrouble } from '../daemon/sim-wire.ts';
 import type { HostTrouble } from '../hosts/sim-host.ts';
 import type { StageHooks } from '../run/stage.ts';
 import type { Spells } from './fault-acts.ts';

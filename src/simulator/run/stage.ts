@@ -15,7 +15,7 @@ import { createWorld, realTiming, type World } from '../../sim/world.ts';
 import { createMemoryDisk } from '../daemon/memory-disk.ts';
 import type { Point } from '../daemon/process-life.ts';
 import type { Said } from '../daemon/quiet-ports.ts';
-import type { CloudParts } from '../daemon/sim-cloud.ts';
+import type { CloudHooks } from '../daemon/sim-cloud.ts';
 import { createSimDaemon, type SimDaemon } from '../daemon/sim-daemon.ts';
 import { createSimKeys } from '../daemon/sim-keys.ts';
 import { WEBHOOK_MS } from '../daemon/sim-queue.ts';
@@ -28,7 +28,7 @@ import type { WallClock } from '../time/virtual-clock.ts';
 import { type RunnerWay, runnerSettings } from './runner-file.ts';
 
 /** What a run hooks into; each has a default that does nothing. */
-export type StageHooks = Pick<CloudParts, 'trouble' | 'onCall' | 'onTerminate' | 'onLaunch'> & {
+export type StageHooks = CloudHooks & {
   onClean(host: SimHost): void;
   falls(point: Point): boolean;
   isUnreadable(): boolean;
