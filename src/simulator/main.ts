@@ -87,6 +87,7 @@ async function manySeeds(given: Given): Promise<boolean> {
   const begun = clock.monotonic();
   const fired: Record<string, number> = {};
   const ends: Record<string, number> = {};
+  const calls: Record<string, number> = {};
   const failures: { seed: number; words: string[]; replay: string }[] = [];
   let [jobs, virtualMs] = [0, 0];
   const seeds = Array.from({ length: given.count }, (_, index) => given.first + index);
@@ -97,6 +98,7 @@ async function manySeeds(given: Given): Promise<boolean> {
       virtualMs += report.virtualMs;
       addTo(fired, report.faults);
       addTo(ends, report.ends);
+      addTo(calls, report.calls);
       const words = wordsOf(report);
       if (words.length === 0) return;
       failures.push({ seed: report.seed, words, replay: replayOf(report, given) });
@@ -110,6 +112,7 @@ async function manySeeds(given: Given): Promise<boolean> {
     jobs,
     ends,
     faults: fired,
+    calls,
     wall_s: Number(((clock.monotonic() - begun) / SECOND_MS).toFixed(1)),
     failures,
   };

@@ -10,6 +10,7 @@ import { actFault, calm, type Spells } from './faults/fault-acts.ts';
 import { faultHooks } from './faults/fault-hooks.ts';
 import type { FaultName } from './faults/fault-names.ts';
 import { createFaultPlan } from './faults/fault-plan.ts';
+import { placeSubnets, placesOf } from './run/cloud-wish.ts';
 import { configOf } from './run/config-of.ts';
 import { withQueue } from './run/queue-way.ts';
 import { driven } from './run/runner-file.ts';
@@ -36,6 +37,8 @@ export type SeedReport = {
   ends: Readonly<Record<string, number>>;
   /** How often each fault hit something. */
   faults: Readonly<Record<string, number>>;
+  /** Calls sent to EC2 by action. */
+  calls: Readonly<Record<string, number>>;
   /** Lives of the daemon. */
   starts: number;
   /** Of everything that was said and done, with its time. */
@@ -131,7 +134,8 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
   const { stage, now } = watched;
   scheduleJobs({ stage, scenario });
   rememberWeeks({ stage, scenario });
-  const places = scenario.pools.map(({ type, zone }) => ({ type, zone: `eu-central-1${zone}` }));
+  placeSubnets(stage.world);
+  const places = placesOf(scenario.clouds);
   const nextToken = () => {
     turn += 1;
     return configAt(working);
@@ -167,6 +171,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
     jobs: jobs.length,
     ends: Object.fromEntries([...ends].map(([end, some]) => [end, some.length])),
     faults: plan.fired(),
+    calls: stage.daemon.calls(),
     starts: stage.daemon.starts(),
     hash: watched.hash(),
   };

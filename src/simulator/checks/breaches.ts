@@ -11,7 +11,7 @@ export const rules = {
   'forgotten-lease': 'every lease ends when nobody holds it any more',
   'ghost-folder': 'no folder stands for a host that its lease does not hold',
   'shared-host': 'no host is handed to two creates at once',
-  'spot-requests': 'fewer than 60 spot requests are open, always',
+  'spot-requests': 'never more than 20 spot requests are open; accounts are locked out at some 60',
   'call-rate': "calls stay within EC2's rates",
   cost: 'machines cost no more than what the jobs, the idle wanted and the faults explain',
   'plan-broken': 'no plan breaks a rule, and each carries its reasons',

@@ -6,6 +6,7 @@ import { assemble, type Parts, type Ports } from '../../assemble.ts';
 import type { Config } from '../../domain/config.ts';
 import { messageOf } from '../../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../../domain/units.ts';
+import type { EventQueues } from '../../emulator/event-queues.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Keys } from '../../ports/keys.ts';
 import type { Metrics } from '../../ports/metrics.ts';
@@ -28,6 +29,7 @@ import { type CloudHooks, createSimCloud } from './sim-cloud.ts';
 import { createSimDocker } from './sim-docker-port.ts';
 import { createSimHosts } from './sim-hosts-port.ts';
 import type { createSimKeys } from './sim-keys.ts';
+import { createSimNotices } from './sim-notices.ts';
 import { createOpenJobs, createSimQueue, type OpenJobs } from './sim-queue.ts';
 import { createSimRunnerStore } from './sim-runner-store.ts';
 
@@ -39,6 +41,8 @@ const STOP_LIMIT_MS: DurationMs = 9 * SECOND_MS;
 export type DaemonParts = {
   timeline: VirtualTimeline;
   world: World;
+  /** Where EC2's events go. */
+  events: EventQueues;
   gitlab: Gitlab;
   park: HostPark;
   folder: StoreFolder;
@@ -123,6 +127,7 @@ function createPorts(parts: DaemonParts, life: ProcessLife, jobs: OpenJobs): Por
       after: (what) => life.point(`store ${what}`, 'after'),
     }),
     cloud: createSimCloud({ ...parts.cloud, world, line, clock, random, log }),
+    notices: createSimNotices(parts.events, line),
     hosts: createSimHosts({ park, line, clock }),
     docker: createSimDocker({ park, line, clock, life, onClean: parts.onClean }),
     keys: withPace(parts.keys, clock),

@@ -3,11 +3,11 @@
 import type { Config } from '../../domain/config.ts';
 import { type DurationMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
 import type { Seeded } from '../../sim/seeded.ts';
-import { NOTICE_MS } from '../../sim/unasked-ends.ts';
 import type { HostTrouble, SimHost } from '../hosts/sim-host.ts';
 import type { Stage } from '../run/stage.ts';
 import type { FaultName } from './fault-names.ts';
 import type { FaultPlan } from './fault-plan.ts';
+import { advise, calmMarket, movePrices, type Places, reclaim, shrinkQuota } from './spot-acts.ts';
 
 /** What lasts for a while, for the hooks of the stage to ask. */
 export type Spells = { deafUntil: number; unreadableUntil: number; crashIn: number | null };
@@ -16,8 +16,8 @@ export type ActParts = {
   stage: Stage;
   plan: FaultPlan;
   spells: Spells;
-  /** Types that the pools use, for droughts. */
-  places: readonly { type: string; zone: string }[];
+  /** Types and zones that the pools use. */
+  places: Places;
   /** The configuration with the next token. */
   nextToken(): Config;
 };
@@ -52,35 +52,29 @@ function afflictFor(parts: ActParts, random: Seeded, trouble: HostTrouble): bool
   return true;
 }
 
-function drought({ stage, places }: ActParts, forMs: DurationMs): boolean {
+function drought({ stage }: ActParts, forMs: DurationMs, places: Places): boolean {
   const { capacity } = stage.world;
   for (const place of places) capacity.set({ ...place, market: null }, 0);
   stage.timeline.after(forMs, () => {
     for (const place of places) capacity.set({ ...place, market: null }, null);
   });
-  return true;
+  return places.length > 0;
 }
 
+/** One zone of those that the pools use: no host of it answers, no machine comes. */
 function outage(parts: ActParts, random: Seeded): boolean {
-  const { stage } = parts;
+  const { stage, places } = parts;
   const forMs = between(random, MINUTE_MS, 12 * MINUTE_MS);
-  const hosts = [...stage.park.all()].filter(({ troubles }) => !troubles.has('mute'));
+  const zone = oneOf(random, places)?.zone;
+  const hosts = [...stage.park.all()].filter(
+    ({ troubles, instance }) => !troubles.has('mute') && instance.zone === zone,
+  );
   for (const host of hosts) host.afflict('mute');
   stage.timeline.after(forMs, () => {
     for (const host of hosts) host.heal('mute');
   });
-  return drought(parts, forMs) && hosts.length > 0;
-}
-
-function reclaim({ stage }: ActParts, random: Seeded): boolean {
-  const spot = stage.world
-    .instances()
-    .filter(({ market, state }) => market === 'spot' && state === 'running');
-  const taken = spot.filter(() => random.float() < 0.3);
-  const region = (zone: string) => stage.world.region(zone.slice(0, -1));
-  return (
-    taken.filter((instance) => region(instance.zone).unaskedEnds.reclaim(instance, NOTICE_MS)).length > 0
-  );
+  const inZone = places.filter((place) => place.zone === zone);
+  return drought(parts, forMs, inZone) && hosts.length > 0;
 }
 
 function vanish(parts: ActParts, random: Seeded): boolean {
@@ -123,9 +117,20 @@ function stopRunner(
 }
 
 const acts: Partial<Record<FaultName, Act>> = {
-  'capacity-drought': (parts, random) => drought(parts, between(random, 2 * MINUTE_MS, 30 * MINUTE_MS)),
+  'capacity-drought': (parts, random) => {
+    const forMs = between(random, 2 * MINUTE_MS, 30 * MINUTE_MS);
+    const isWhole = random.float() < 0.5;
+    return drought(
+      parts,
+      forMs,
+      parts.places.filter(() => isWhole || random.float() < 0.7),
+    );
+  },
   'zone-outage': outage,
-  'spot-reclaim': reclaim,
+  'spot-reclaim': ({ stage }, random) => reclaim(stage, random),
+  'spot-advice': ({ stage }, random) => advise(stage, random),
+  'spot-prices': ({ stage, places }, random) => movePrices(stage, random, places),
+  'spot-quota': ({ stage }, random) => shrinkQuota(stage, random),
   'host-vanishes': vanish,
   'host-silent': (parts, random) => afflictFor(parts, random, 'mute'),
   'docker-dies': (parts, random) => {
@@ -223,6 +228,7 @@ export function calm(stage: Stage, spells: Spells, places: ActParts['places']): 
   Object.assign(spells, { deafUntil: 0, unreadableUntil: 0, crashIn: null });
   for (const host of stage.park.all()) host.heal('mute');
   for (const place of places) stage.world.capacity.set({ ...place, market: null }, null);
+  calmMarket(stage, places);
   stage.daemon.disk.isFull = false;
   stage.gitlab.weather.awayUntil(0);
   stage.gitlab.weather.slowUntil(0, 0);

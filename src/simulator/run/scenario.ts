@@ -2,6 +2,7 @@
 // and singles over some hours. All of it drawn from the seed.
 import { type DurationMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/units.ts';
 import { createSeeded, type Seeded } from '../../sim/seeded.ts';
+import { type CloudWish, cloudWishes, optionsOf, ownTableOf } from './cloud-wish.ts';
 import type { QueueWay } from './queue-way.ts';
 import type { RunnerWay } from './runner-file.ts';
 
@@ -28,6 +29,8 @@ export type Scenario = {
   looksAhead: boolean;
   bootMs: DurationMs;
   pools: readonly PoolWish[];
+  /** Where each pool gets its machines. */
+  clouds: readonly CloudWish[];
   concurrent: number;
   jobs: readonly ScenarioJob[];
   /** Longest time in which the jobs come. */
@@ -90,6 +93,7 @@ export function scenarioOf(seed: number, hours = 7): Scenario {
   const scenario = {
     way,
     pools,
+    clouds: cloudWishes(seed, pools),
     bootMs: wholeBetween(random, 25, 90) * SECOND_MS,
     concurrent: pick(random, [15, 30, 100]),
     jobs: jobsOf(random, pools.length, lengthMs),
@@ -102,7 +106,13 @@ export function scenarioOf(seed: number, hours = 7): Scenario {
 
 const letters = 'abcdefgh';
 
-function section(pool: PoolWish, index: number, at: { turn: number; isResting: boolean }): string {
+function section(
+  pool: PoolWish,
+  cloud: CloudWish,
+  index: number,
+  at: { turn: number; isResting: boolean },
+): string {
+  const options = optionsOf(cloud, pool.market);
   const name = `pool-${letters[index]}`;
   const idle = at.isResting ? 0 : pool.idleCount;
   const period = `
@@ -111,13 +121,6 @@ function section(pool: PoolWish, index: number, at: { turn: number; isResting: b
       IdleCount = ${idle + 2}
       IdleTime = ${pool.idleTimeS}
       Timezone = "UTC"`;
-  const options = [
-    'amazonec2-region=eu-central-1',
-    `amazonec2-zone=${pool.zone}`,
-    'amazonec2-use-private-address=true',
-    `amazonec2-instance-type=${pool.type}`,
-    ...(pool.market === 'spot' ? ['amazonec2-request-spot-instance=true'] : []),
-  ];
   return `
 [[runners]]
   name = "${name}"
@@ -135,11 +138,14 @@ function section(pool: PoolWish, index: number, at: { turn: number; isResting: b
     MachineDriver = "amazonec2"
     MachineName = "ci-%s"
     MachineOptions = [${options.map((option) => `"${option}"`).join(', ')}]
-${pool.hasPeriod && !at.isResting ? period : ''}`;
+${pool.hasPeriod && !at.isResting ? period : ''}
+${ownTableOf(cloud, at.isResting)}`;
 }
 
 /** The runner's file: `turn` counts changes of its token; resting, it wants nothing idle. */
 export function fileOf(scenario: Scenario, at: { turn: number; isResting: boolean }): string {
-  const sections = scenario.pools.map((pool, index) => section(pool, index, at));
+  const sections = scenario.pools.map((pool, index) =>
+    section(pool, scenario.clouds[index] as CloudWish, index, at),
+  );
   return `concurrent = ${scenario.concurrent}\ncheck_interval = 3\n${sections.join('\n')}\n`;
 }

@@ -3,6 +3,7 @@
 import type { Ports } from '../../assemble.ts';
 import type { Config, PoolSpec } from '../../domain/config.ts';
 import type { DurationMs, EpochMs } from '../../domain/units.ts';
+import { createEventQueues } from '../../emulator/event-queues.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { createGitlab, type Gitlab } from '../../sim/gitlab/gitlab.ts';
 import type { SimInstance } from '../../sim/instance.ts';
@@ -159,6 +160,7 @@ function createHostlerSide(options: StageOptions, hooks: StageHooks, sides: Side
   const daemon = createSimDaemon({
     ...hooks,
     ...sides,
+    events: createEventQueues(sides.world, timeline),
     disk: createMemoryDisk(),
     keys,
     random: createSeeded(seed + 41),

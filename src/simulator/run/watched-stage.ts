@@ -88,6 +88,18 @@ export function allEnded({ gitlab }: Stage): boolean {
   return [...gitlab.jobs()].every(isEnded);
 }
 
+/** Spot requests, volumes and launch templates of ours. */
+function thingsLeft(world: Stage['world']): string[] {
+  const { templates, volumes } = world.region('eu-central-1');
+  const query = { ids: [], filters: [], page: { maxResults: null, nextToken: null } };
+  const requests = world.spotRequests().filter(({ state }) => state === 'open');
+  return [
+    ...requests.map(({ id }) => id),
+    ...volumes.describe(query).things.flatMap(({ id, state }) => (state === 'available' ? [id] : [])),
+    ...templates.describe({ ...query, names: [] }).things.map(({ id }) => id),
+  ];
+}
+
 /** What still stands, in words: instances, records, leases, open launches, releases. */
 export function leftovers({ world, daemon, folder }: Stage): string[] {
   const { machines, leases, launches } = daemon.disk.tables;
@@ -100,5 +112,6 @@ export function leftovers({ world, daemon, folder }: Stage): string[] {
     ...leases.keys(),
     ...open.map(({ token }) => `launch ${token}`),
     ...folder.released.map(({ name }) => `release ${name}`),
+    ...thingsLeft(world),
   ];
 }
