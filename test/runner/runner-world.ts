@@ -23,6 +23,8 @@ export type RunnerWorldOptions = {
   text?: (at: RunnerFileParts) => string;
   /** `name` of the section; default `outside`. */
   section?: string;
+  /** Whether hostler looks at the emulated GitLab's queue too. */
+  seesQueue?: boolean;
 };
 
 export type RunnerFileParts = { gitlab: string; image: string; options: readonly string[] };
@@ -77,6 +79,7 @@ export async function startRunnerWorld(socket: string, options: RunnerWorldOptio
   const gitlab = await startGitlab();
   let registry: Registry | null = null;
   let machine = options.machine;
+  gitlab.control('POST', 'runners', { token: TOKEN });
   const write = (image: string, at: { endpoint: string; sshPort: number }): string => {
     const own = [...machineOptions(at), `engine-insecure-registry=${image.split('/')[0] ?? ''}`];
     const parts = { gitlab: gitlab.url, image, options: own };
@@ -87,8 +90,10 @@ export async function startRunnerWorld(socket: string, options: RunnerWorldOptio
       registry = await startRegistry(address, options.layer);
       const image = `${registry.at}/tools:1`;
       const pool = `[[pools]]\nname = "${options.section ?? 'outside'}"\nprepull = ["${image}"]\n`;
+      const queue = options.seesQueue === true ? `[pools.queue]\nurl = "${gitlab.url}"\nrunner_id = 1\n` : '';
       return {
-        own: `[hostler]\nrunner_config = "{runner}"\n${pool}`,
+        env: { HOSTLER_GITLAB_TOKEN: 'glpat-emulated' },
+        own: `[hostler]\nrunner_config = "{runner}"\n${pool}${queue}`,
         text: (at) => write(image, at),
       };
     },

@@ -94,6 +94,20 @@ describe.skipIf(socket === null || binary === null)('a real gitlab-runner', () =
     await leavesNothing(world);
   });
 
+  test('with the queue in sight: a burst beyond the spares is launched for before the runner claims it', async () => {
+    const machine = 'IdleCount = 1\nIdleTime = 600\nMaxBuilds = 1';
+    const world = await start({ machine, limit: 6, seesQueue: true });
+    await world.hosts.until('a spare', () => world.machines().length === 1, JOBS_LIMIT_MS);
+    const ids = world.enqueue({ count: 5, duration_s: 1 });
+    const launched = () => world.hosts.emulator.world.instances().length >= 5;
+    await world.hosts.until('hosts for the pending jobs', launched, JOBS_LIMIT_MS);
+    expect(statuses(world, ids).filter((status) => status === 'pending').length).toBeGreaterThan(0);
+    await ended(world, ids);
+    expect(statuses(world, ids)).toEqual(ids.map(() => 'success'));
+    world.setMachine('IdleCount = 0\nIdleTime = 2\nMaxBuilds = 1');
+    await leavesNothing(world);
+  });
+
   test('a job cancelled while its machine boots is told so, and its machine serves another', async () => {
     const world = await start({ limit: 1 });
     const [first = 0] = world.enqueue({ duration_s: 1 });
