@@ -1,19 +1,20 @@
-// Everything around a real gitlab-runner: the emulated EC2 with real hosts in containers, the emulated GitLab with its job
-// queue, a registry with one image, hostler's daemon, and the runner itself driving hostler's docker-machine.
+// Everything around a real gitlab-runner: the emulated EC2 with real hosts in containers or small ones in this process, the
+// emulated GitLab with its job queue, a registry with one image for real hosts, hostler's daemon, and the runner itself driving
+// hostler's docker-machine.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EmulatedGitlab, startGitlab } from '../../src/emulator/gitlab/start-gitlab.ts';
 import type { Job } from '../../src/sim/gitlab/job.ts';
-import { type HostsWorld, startHostsWorld } from '../hosts/hosts-world.ts';
+import { startHostsWorld } from '../hosts/hosts-world.ts';
 import { type Registry, startRegistry } from '../hosts/registry.ts';
-import { machineOptions } from '../support/live-world.ts';
+import { type LiveWorld, machineOptions, startWorld, type WorldOptions } from '../support/live-world.ts';
 import { type RunnerProcess, startRunner } from './runner-process.ts';
 
 export type RunnerWorldOptions = {
   /** Path of a gitlab-runner binary. */
   binary: string;
-  /** What `runnerImage` gave for it. */
-  layer: Buffer;
+  /** Real hosts on this Docker, with what `runnerImage` gave for the binary; null = hosts in this process. */
+  real: { socket: string; layer: Buffer } | null;
   /** Lines of `[runners.machine]`. */
   machine: string;
   concurrent?: number;
@@ -30,7 +31,7 @@ export type RunnerWorldOptions = {
 export type RunnerFileParts = { gitlab: string; image: string; options: readonly string[] };
 
 export type RunnerWorld = {
-  hosts: HostsWorld;
+  hosts: LiveWorld;
   gitlab: EmulatedGitlab;
   runner(): RunnerProcess;
   /** Starts another one, after the end of the last. */
@@ -42,6 +43,8 @@ export type RunnerWorld = {
   machines(): string[];
   /** Writes the runner's file anew with other lines of `[runners.machine]`; the runner reads it within seconds. */
   setMachine(lines: string): void;
+  /** Something goes wrong with an instance's host. */
+  fault(instance: string, name: string): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -75,29 +78,37 @@ ${parts.options.map((option) => `      "${option}",`).join('\n')}
 }
 
 /** Starts all of it, the runner last. */
-export async function startRunnerWorld(socket: string, options: RunnerWorldOptions): Promise<RunnerWorld> {
+export async function startRunnerWorld(options: RunnerWorldOptions): Promise<RunnerWorld> {
   const gitlab = await startGitlab();
   let registry: Registry | null = null;
   let machine = options.machine;
   gitlab.control('POST', 'runners', { token: TOKEN });
-  const write = (image: string, at: { endpoint: string; sshPort: number }): string => {
-    const own = [...machineOptions(at), `engine-insecure-registry=${image.split('/')[0] ?? ''}`];
-    const parts = { gitlab: gitlab.url, image, options: own };
-    return options.text?.(parts) ?? fileText(options, machine, parts);
-  };
-  const hosts = await startHostsWorld(socket, {
-    prepare: async (address) => {
-      registry = await startRegistry(address, options.layer);
-      const image = `${registry.at}/tools:1`;
-      const pool = `[[pools]]\nname = "${options.section ?? 'outside'}"\nprepull = ["${image}"]\n`;
-      const queue = options.seesQueue === true ? `[pools.queue]\nurl = "${gitlab.url}"\nrunner_id = 1\n` : '';
-      return {
-        env: { HOSTLER_GITLAB_TOKEN: 'glpat-emulated' },
-        own: `[hostler]\nrunner_config = "{runner}"\n${pool}${queue}`,
-        text: (at) => write(image, at),
-      };
+  const section = options.section ?? 'outside';
+  const queue = options.seesQueue === true ? `[pools.queue]\nurl = "${gitlab.url}"\nrunner_id = 1\n` : '';
+
+  /** What the world is started with, once it is known where the jobs' image is. */
+  const files = (image: string, more: readonly string[], pool: string): WorldOptions => ({
+    env: { HOSTLER_GITLAB_TOKEN: 'glpat-emulated' },
+    own: `[hostler]\nrunner_config = "{runner}"\n[[pools]]\nname = "${section}"\n${pool}${queue}`,
+    text: (at) => {
+      const parts = { gitlab: gitlab.url, image, options: [...machineOptions(at), ...more] };
+      return options.text?.(parts) ?? fileText(options, machine, parts);
     },
   });
+
+  async function startHosts(): Promise<LiveWorld> {
+    const { real } = options;
+    if (real === null) return startWorld(files('alpine', [], ''));
+    return startHostsWorld(real.socket, {
+      prepare: async (address) => {
+        registry = await startRegistry(address, real.layer);
+        const image = `${registry.at}/tools:1`;
+        return files(image, [`engine-insecure-registry=${registry.at}`], `prepull = ["${image}"]\n`);
+      },
+    });
+  }
+
+  const hosts = await startHosts();
   const start = (): RunnerProcess =>
     startRunner({ binary: options.binary, config: hosts.configFile, folder: hosts.folder, env: hosts.env });
   let runner = start();
@@ -121,6 +132,11 @@ export async function startRunnerWorld(socket: string, options: RunnerWorldOptio
     setMachine(lines) {
       machine = lines;
       hosts.writeConfig({});
+    },
+    async fault(instance, name) {
+      const path = `${hosts.emulator.endpoint}/_emulator/host-fault?instance=${instance}&fault=${name}`;
+      const answer = await fetch(path, { method: 'POST' });
+      if (answer.status !== 200) throw new Error(await answer.text());
     },
     async close() {
       if (runner.isRunning()) {

@@ -15,7 +15,7 @@ const JOBS_LIMIT_MS = 180_000;
 const GONE_LIMIT_MS = 90_000;
 const ON_DEMAND = 'IdleCount = 0\nIdleTime = 5\nMaxBuilds = 10';
 
-describe.skipIf(socket === null || binary === null)('a real gitlab-runner', () => {
+describe.skipIf(socket === null || binary === null)('a real gitlab-runner on real hosts', () => {
   let layer: Buffer;
   const open: RunnerWorld[] = [];
   beforeAll(async () => {
@@ -29,9 +29,9 @@ describe.skipIf(socket === null || binary === null)('a real gitlab-runner', () =
   });
 
   async function start(options: Partial<RunnerWorldOptions> = {}): Promise<RunnerWorld> {
-    const world = await startRunnerWorld(socket ?? '', {
+    const world = await startRunnerWorld({
       binary: binary ?? '',
-      layer,
+      real: { socket: socket ?? '', layer },
       machine: ON_DEMAND,
       limit: 4,
       ...options,
@@ -160,7 +160,7 @@ describe.skipIf(socket === null || binary === null)('a real gitlab-runner', () =
     const [lost = 0] = world.enqueue({ duration_s: 150 });
     await running(world, lost);
     const [instance] = world.hosts.alive();
-    await world.hosts.control(`host-fault?instance=${instance?.id ?? ''}&fault=silent`);
+    await world.fault(instance?.id ?? '', 'silent');
     const [failed] = await ended(world, [lost]);
     expect(failed).toMatchObject({ status: 'failed', failure: 'runner_system_failure' });
     const next = world.enqueue({ duration_s: 1 });

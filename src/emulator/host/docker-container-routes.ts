@@ -134,12 +134,16 @@ export const containerRoutes: readonly Route[] = [
     state.end(one.id, 137);
     return empty();
   }),
-  onContainer('POST', '/wait', (state, one) => ({
+  onContainer('POST', '/wait', (state, one, { query }) => ({
     status: 200,
     type: 'application/json',
     text: '',
-    later: state.wait(one.id).then((code) => `${JSON.stringify({ StatusCode: code })}\n`),
+    later: state
+      .wait(one.id, query.get('condition') === 'next-exit' ? 'next-exit' : 'not-running')
+      .then((code) => `${JSON.stringify({ StatusCode: code })}\n`),
   })),
+  // Nothing runs in it beside which a process could be started; the runner takes that for a container that has ended.
+  onContainer('POST', '/exec', (_state, one) => refusal(409, `container ${one.id} is not running`)),
   onContainer('GET', '/logs', () => ({
     status: 200,
     type: 'application/vnd.docker.raw-stream',

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { createServer as createListener } from 'node:net';
+import { attach } from './docker-attach.ts';
 import { answerDocker } from './docker-routes.ts';
 import type { DockerState } from './docker-state.ts';
 import { endConnections } from './end-connections.ts';
@@ -87,6 +88,9 @@ export async function openDockerDoor(options: {
       });
     },
   );
+  server.on('upgrade', (request, socket, head) => {
+    if (!isMute() && link.cut !== 'silent') attach(options.state, request, socket, head);
+  });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('tlsClientError', () => undefined);
   server.on('secureConnection', (socket) => {
@@ -96,7 +100,7 @@ export async function openDockerDoor(options: {
     const now = Date.now() + ahead;
     if (now < Date.parse(from) || now > Date.parse(to)) socket.destroy();
   });
-  const listener = createListener({ noDelay: true }, (socket) => {
+  const listener = createListener({ noDelay: true, allowHalfOpen: true }, (socket) => {
     if (link.admits(socket)) server.emit('connection', socket);
   });
   const end = endConnections(listener);

@@ -1,5 +1,5 @@
-// What the Docker of one emulated host holds: containers that just wait (or end after the `sleep N` of their command),
-// networks, volumes and images. Every image exists. Knows nothing of HTTP.
+// What the Docker of one emulated host holds: containers that just wait (or end after the `sleep N` of their command or of the
+// script on their stdin, and those that prepare a volume at once), networks, volumes and images. Every image exists. Knows nothing of HTTP.
 import { randomBytes } from 'node:crypto';
 
 export type Container = {
@@ -27,7 +27,12 @@ export type Network = {
 };
 export type Volume = { name: string; labels: Readonly<Record<string, string>> };
 
-type Held = Container & { timer: NodeJS.Timeout | null; waiting: Set<(code: number) => void> };
+type Held = Container & {
+  /** What came on its stdin; null while it is open. */
+  script: string | null;
+  timer: NodeJS.Timeout | null;
+  waiting: Set<(code: number) => void>;
+};
 
 export interface DockerState {
   readonly id: string;
@@ -39,11 +44,13 @@ export interface DockerState {
     order: Pick<Container, 'name' | 'image' | 'command' | 'labels' | 'config' | 'hostConfig'>,
   ): Container | null;
   start(id: string): void;
+  /** Its stdin has ended after this script. */
+  hear(id: string, script: string): void;
   /** Ends a running container with this code. */
   end(id: string, exitCode: number): void;
   remove(id: string): void;
-  /** Resolves with the exit code when it is not running. */
-  wait(id: string): Promise<number>;
+  /** Resolves with the exit code when it is not running, or (`next-exit`) when it ends the next time. */
+  wait(id: string, until?: 'not-running' | 'next-exit'): Promise<number>;
   networks: Map<string, Network>;
   addNetwork(name: string, labels: Readonly<Record<string, string>>): Network;
   volumes: Map<string, Volume>;
@@ -63,13 +70,27 @@ function sleepOf(command: readonly string[]): number | null {
   return found === undefined ? null : Number(found);
 }
 
+/** The runner's helper gives a new volume its owner and ends. */
+const isBrief = (command: readonly string[]): boolean => command.includes('cache-init');
+
+/**
+ * How long a script of the runner sleeps and how it exits. It has each command twice, first as words behind a `$ ` to be
+ * shown, writes line ends as `\n` where it quotes itself, and ends with an `exit 0` of its own.
+ */
+function readScript(script: string): { ms: number; code: number } {
+  const all = (command: RegExp) => [...script.matchAll(command)].map(([, figure]) => Number(figure));
+  const sleeps = all(/(?:^|\n|\\n)sleep\s+(\d{1,6}(?:\.\d{1,3})?)/g);
+  const exits = all(/(?:^|\n|\\n)exit\s+(\d{1,3})\b/g);
+  return { ms: sleeps.reduce((sum, seconds) => sum + seconds * 1_000, 0), code: exits[0] ?? 0 };
+}
+
 function normalImage(name: string): string {
   return /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
 }
 
 type Containers = Pick<
   DockerState,
-  'containers' | 'container' | 'create' | 'start' | 'end' | 'remove' | 'wait' | 'close'
+  'containers' | 'container' | 'create' | 'start' | 'hear' | 'end' | 'remove' | 'wait' | 'close'
 >;
 
 function createContainers(pull: (image: string) => void): Containers {
@@ -91,6 +112,14 @@ function createContainers(pull: (image: string) => void): Containers {
     one.waiting.clear();
   };
 
+  /** Once it runs and its script is whole; one that is started anew hears a new script. */
+  const play = (one: Held) => {
+    if (one.status !== 'running' || one.script === null) return;
+    const { ms, code } = readScript(one.script);
+    one.script = null;
+    one.timer = setTimeout(end, ms, one.id, code);
+  };
+
   return {
     containers: () => [...held.values()],
     container: find,
@@ -108,6 +137,7 @@ function createContainers(pull: (image: string) => void): Containers {
         createdAt: Date.now(),
         startedAt: null,
         finishedAt: null,
+        script: null,
         timer: null,
         waiting: new Set(),
       };
@@ -118,18 +148,27 @@ function createContainers(pull: (image: string) => void): Containers {
       const one = held.get(id);
       if (one === undefined || one.status === 'running') return;
       Object.assign(one, { status: 'running', exitCode: 0, startedAt: Date.now(), finishedAt: null });
-      const seconds = sleepOf(one.command);
+      const seconds = isBrief(one.command) ? 0 : sleepOf(one.command);
       if (seconds !== null) one.timer = setTimeout(end, seconds * 1000, id, 0);
+      else play(one);
+    },
+    hear(id, script) {
+      const one = held.get(id);
+      if (one === undefined) return;
+      one.script = script;
+      play(one);
     },
     end,
     remove(id) {
       end(id, 137);
+      const one = held.get(id);
+      for (const tell of one?.waiting ?? []) tell(one?.exitCode ?? 0);
       held.delete(id);
     },
-    wait: (id) =>
+    wait: (id, until = 'not-running') =>
       new Promise((resolve) => {
         const one = held.get(id);
-        if (one?.status === 'running' || one?.status === 'created') one.waiting.add(resolve);
+        if (one !== undefined && (one.status !== 'exited' || until === 'next-exit')) one.waiting.add(resolve);
         else resolve(one?.exitCode ?? 0);
       }),
     close() {

@@ -44,7 +44,7 @@ export function createLink(): Link {
     },
     admits(socket) {
       socket.on('error', () => undefined);
-      if (cut === 'silent') socket.resume();
+      if (cut === 'silent') socket.once('end', () => socket.destroy()).resume();
       else if (cut === 'reset') socket.resetAndDestroy();
       else {
         sockets.add(socket);
