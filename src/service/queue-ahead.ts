@@ -135,7 +135,8 @@ export function createQueueAhead(store: Pick<Store, 'fact' | 'putFact'>): QueueA
     if (size === undefined) return;
     const until = now + size.bootMs + AHEAD_MARGIN_MS;
     const reuses = member.spec.maxBuilds !== 1;
-    rushes.learn(size, machinesFor(stages(member, now), { until, claims: [], reuses }), now);
+    const announced = machinesFor(stages(member, now), { until, claims: [], reuses });
+    rushes.learn(size, { announced, reuses }, now);
   }
 
   return {

@@ -5,11 +5,11 @@ import type { ForecastSlot } from '../domain/queue.ts';
 import type { EpochMs } from '../domain/units.ts';
 import type { Store } from '../ports/store.ts';
 import { forecastFrom, parseHistory, QUARTER_MS, type RushHistory, recordRush } from '../queue/forecast.ts';
-import { createRushWatch, type RushWatch } from '../queue/rush.ts';
+import { createRushWatch, type RushWatch, type SeenJobs } from '../queue/rush.ts';
 
 export type RushBook = {
   /** Takes up the jobs that the last plan saw; `announced`: machines that look-ahead asked for then. */
-  learn(size: PoolSize, announced: number, now: EpochMs): void;
+  learn(size: PoolSize, seen: Pick<SeenJobs, 'announced' | 'reuses'>, now: EpochMs): void;
   /** What is usual from now on; `share`: of the quarters whose rush is to be met. */
   forecast(pool: string, share: number, now: EpochMs): ForecastSlot[];
 };
@@ -34,9 +34,9 @@ export function createRushBook(store: Pick<Store, 'fact' | 'putFact'>): RushBook
   }
 
   return {
-    learn({ pool, busy, demand, bootMs }, announced, now) {
+    learn({ pool, busy, demand, bootMs }, seen, now) {
       const known = bookOf(pool);
-      recordRush(known.history, now, known.watch.see(now, { jobs: busy + demand, announced, bootMs }));
+      recordRush(known.history, now, known.watch.see(now, { ...seen, jobs: busy + demand, bootMs }));
       const quarter = Math.floor(now / QUARTER_MS);
       if (known.quarter === quarter) return;
       if (known.quarter !== 0) store.putFact(rushFact(pool), JSON.stringify(known.history));

@@ -191,6 +191,51 @@ describe('hostler simulate', () => {
     expect(JSON.parse(out)).toMatchObject({ hostler: { jobs: 2 }, start_at: '2026-11-24T10:00:00.000Z' });
   });
 
+  test('plays docker+machine alone where asked', async () => {
+    const { code, out } = await hostler(
+      'simulate',
+      file,
+      '--policy',
+      'docker-machine',
+      '--workload',
+      'burst:3@30,1m',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const told = JSON.parse(out) as Record<string, unknown>;
+    expect(told).toMatchObject({ 'docker-machine': { jobs: 3, jobs_unserved: 0 } });
+    expect(told).not.toHaveProperty('hostler');
+  });
+
+  test('looks ahead at the stages of a recorded pipeline, and learns from its first days', async () => {
+    const trace = join(folder, 'stages.csv');
+    const day = (date: number) =>
+      [
+        `2026-11-${date}T10:00:00Z,300,,${date},build,compile,group/app`,
+        ...[1, 2, 3, 4].map((n) => `2026-11-${date}T10:05:01Z,60,,${date},test,unit ${n},group/app`),
+      ].join('\n');
+    const header = 'queued_at,duration,tags,pipeline,stage,name,project\n';
+    writeFileSync(trace, `${header}${[9, 10, 11].map((n) => day(n + 10)).join('\n')}\n`);
+    const { out } = await hostler(
+      'simulate',
+      file,
+      '--jobs',
+      trace,
+      '--learn',
+      '1',
+      '--queue',
+      'on',
+      ...['--set', 'lookahead=true', '--set', 'IdleCount=20', '--set', 'IdleCountMin=1', '--no-periods'],
+      ...['--set', 'IdleScaleFactor=0.01', '--set', 'IdleTime=60', '--days', '1.2', '--json'],
+    );
+    const told = JSON.parse(out) as { hostler: Figures & { lookahead_hits: number }; learn_days: number };
+    expect(told.learn_days).toBe(1);
+    expect(told.hostler.jobs).toBe(10);
+    expect(told.hostler.lookahead_hits).toBe(1);
+    // The second day's tests find machines: only the first one's had to wait for a boot.
+    expect(told.hostler.wait_s.p50).toBeLessThan(15);
+  });
+
   test('draws the course into a file that stands alone', async () => {
     for (const name of ['course.html', 'course.svg']) {
       const { code } = await hostler(
@@ -212,6 +257,8 @@ describe('hostler simulate', () => {
     [['--jobs', '/nowhere/jobs.csv'], /--jobs \/nowhere\/jobs.csv/],
     [['--jobs', 'a', '--workload', 'week'], /exclude each other/],
     [['--set', 'Idle=1'], /no key "Idle"/],
+    [['--set', 'lookahead=maybe'], /true or false/],
+    [['--policy', 'swarm'], /hostler or docker-machine/],
     [['--at', 'noon'], /time like/],
     [['--compare', 'swarm'], /docker-machine/],
     [['--plot', 'a.png'], /\.html or \.svg/],

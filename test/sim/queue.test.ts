@@ -10,7 +10,13 @@ const startAt = Date.UTC(2026, 10, 23, 9);
 const days = 0.04;
 
 async function figures(runner: Frame['runner'], queue: NonNullable<Frame['queue']>) {
-  const config = withSettings(await readExample(), { IdleCount: '5', autoscaling: 'none' });
+  const example = withSettings(await readExample(), {
+    IdleCount: '5',
+    IdleScaleFactor: '0',
+    IdleTime: '60',
+    autoscaling: 'none',
+  });
+  const config = { ...example, pools: example.pools.map(({ queue: _none, ...pool }) => pool) };
   const run = await runPolicy('hostler', config, {
     workload: makeWorkload('burst:60@300,8m,sigma=0', { startAt, days, seed: 1 }),
     bootMs: 40_000,

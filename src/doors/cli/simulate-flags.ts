@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../../domain/config.ts';
 import { HostlerError, messageOf } from '../../domain/error.ts';
-import { type EpochMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
+import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
 import type { Arrival, Frame } from '../../simulator/report/run-policy.ts';
 import type { CliIo } from './io.ts';
 
@@ -13,7 +13,7 @@ export type FrameFlags = {
   jobs?: string;
   at?: EpochMs;
   days?: number;
-  learn: number;
+  learn?: number;
   boot: number;
   runner: Frame['runner'];
   queue: NonNullable<Frame['queue']>;
@@ -34,6 +34,8 @@ const dayNames = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const MAX_TRACE_BYTES = 200 * 1024 * 1024;
 /** More days take hours. */
 const MAX_DAYS = 366;
+/** Days of the model week that a forecast has learned: the least after which it foretells. */
+const USUAL_LEARNED = 14;
 /** Between the seeds of a model's jobs and of those of the time before. */
 const PAST_SEEDS = 1_000_003;
 /** A burst's run goes on for so long after its last job came. */
@@ -109,9 +111,8 @@ export function withFrame(command: Command): Command {
     )
     .option(
       '--learn <days>',
-      'days before that a forecast has learned from; of recorded jobs their first days',
+      'days before that a forecast has learned from (week: 14); of recorded jobs their first days',
       number('--learn', 0, MAX_DAYS),
-      0,
     )
     .option('--boot <seconds>', 'launch to a host that answers', number('--boot', 0, 3_600), 40)
     .option(
@@ -190,17 +191,25 @@ function spanOf(arrivals: readonly Arrival[]): number {
   return lastMs / DAY_MS + BURST_TAIL_DAYS;
 }
 
-type Jobs = { workload: readonly Arrival[]; startAt: EpochMs; days: number; learned: readonly Arrival[] };
+type Jobs = {
+  workload: readonly Arrival[];
+  startAt: EpochMs;
+  days: number;
+  /** Of the time before, and how long that is. */
+  learned: readonly Arrival[];
+  learnMs: DurationMs;
+};
 
 async function readJobs(path: string, flags: FrameFlags): Promise<Jobs> {
   const { startAt, arrivals } = await readTraceFile(path);
-  const learnMs = flags.learn * DAY_MS;
+  const learnMs = (flags.learn ?? 0) * DAY_MS;
   const workload = arrivals
     .filter(({ atMs }) => atMs >= learnMs)
     .map((job) => ({ ...job, atMs: job.atMs - learnMs }));
   return {
     workload,
     learned: arrivals.filter(({ atMs }) => atMs < learnMs),
+    learnMs,
     startAt: (flags.at ?? startAt ?? MONDAY) + learnMs,
     days: flags.days ?? spanOf(workload),
   };
@@ -210,16 +219,17 @@ async function readWorkload(text: string, flags: FrameFlags): Promise<Jobs> {
   const { makeWorkload } = await import('../../simulator/report/workloads.ts');
   const startAt = flags.at ?? MONDAY;
   const days = flags.days ?? usualDays(text);
+  const learnMs = (flags.learn ?? (usualDays(text) === 7 ? USUAL_LEARNED : 0)) * DAY_MS;
   try {
     const workload = makeWorkload(text, { startAt, days: days ?? MAX_DAYS, seed: flags.seed });
     // Other draws: nobody has seen these very jobs before.
     const before = {
-      startAt: startAt - flags.learn * DAY_MS,
-      days: flags.learn,
+      startAt: startAt - learnMs,
+      days: learnMs / DAY_MS,
       seed: flags.seed + PAST_SEEDS,
     };
-    const learned = flags.learn > 0 ? makeWorkload(text, before) : [];
-    return { workload, learned, startAt, days: days ?? spanOf(workload) };
+    const learned = learnMs > 0 ? makeWorkload(text, before) : [];
+    return { workload, learned, learnMs, startAt, days: days ?? spanOf(workload) };
   } catch (error) {
     if (error instanceof RangeError) throw new HostlerError('usage', messageOf(error));
     throw error;
@@ -230,7 +240,7 @@ async function readWorkload(text: string, flags: FrameFlags): Promise<Jobs> {
 export async function readFrame(flags: FrameFlags): Promise<Frame> {
   if (flags.workload !== undefined && flags.jobs !== undefined)
     throw new HostlerError('usage', '--workload and --jobs exclude each other');
-  const { workload, learned, startAt, days } =
+  const { workload, learned, learnMs, startAt, days } =
     flags.jobs === undefined
       ? await readWorkload(flags.workload ?? 'week', flags)
       : await readJobs(flags.jobs, flags);
@@ -239,7 +249,7 @@ export async function readFrame(flags: FrameFlags): Promise<Frame> {
     throw new HostlerError('usage', `the jobs span ${Math.ceil(days)} days; at most ${MAX_DAYS}`);
   return {
     workload: workload.filter(({ atMs }) => atMs < days * DAY_MS),
-    ...(learned.length > 0 && { learned: { lengthMs: flags.learn * DAY_MS, arrivals: learned } }),
+    ...(learned.length > 0 && { learned: { lengthMs: learnMs, arrivals: learned } }),
     bootMs: flags.boot * SECOND_MS,
     runner: flags.runner,
     queue: flags.queue,

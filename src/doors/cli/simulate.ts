@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../../domain/config.ts';
 import { HostlerError, messageOf } from '../../domain/error.ts';
+import { HOUR_MS } from '../../domain/units.ts';
 import type { PolicyRun } from '../../simulator/report/figures.ts';
 import type { Frame, PolicyName } from '../../simulator/report/run-policy.ts';
 import type { Settings } from '../../simulator/report/settings.ts';
@@ -18,11 +19,17 @@ import { createTable, describeSettings } from './simulate-screen.ts';
 type Flags = FrameFlags & {
   set: string[];
   periods: boolean;
+  policy: PolicyName;
   compare?: 'docker-machine';
   waitP95?: number;
   json?: boolean;
   plot?: string;
 };
+
+function readPolicy(text: string): PolicyName {
+  if (text === 'hostler' || text === 'docker-machine') return text;
+  throw new InvalidArgumentError('it is hostler or docker-machine.');
+}
 
 function readCompare(text: string): 'docker-machine' {
   if (text === 'docker-machine') return text;
@@ -37,7 +44,7 @@ async function runAll(config: Config, frame: Frame, flags: Flags, io: CliIo): Pr
   const { cheapest, sweep } = await import('../../simulator/report/sweep.ts');
   const points = readSettings([...flags.set, ...(flags.periods ? [] : ['autoscaling=none'])]);
   const waitP95S = flags.waitP95 ?? null;
-  const policies: PolicyName[] = ['hostler', ...(flags.compare === undefined ? [] : [flags.compare])];
+  const policies = [...new Set<PolicyName>([flags.policy, ...(flags.compare ? [flags.compare] : [])])];
   const outcomes: Outcome[] = [];
   const progress = createProgress(io, policies.length);
   for (const [index, policy] of policies.entries()) {
@@ -78,13 +85,15 @@ function createProgress(io: CliIo, policies: number) {
   };
 }
 
+const learnedDays = ({ learned }: Frame): number => (learned?.lengthMs ?? 0) / (24 * HOUR_MS);
+
 /** What was simulated, in one line. */
 function about(path: string | undefined, frame: Frame, flags: Flags): string {
   const jobs = flags.jobs === undefined ? (flags.workload ?? 'week') : `jobs of ${flags.jobs}`;
   const days = Number(frame.days.toFixed(3));
   const from = new Date(frame.startAt).toISOString().slice(0, 16).replace('T', ' ');
   const queue = flags.queue === 'config' ? '' : `, queue ${flags.queue}`;
-  const learned = flags.learn > 0 ? `, ${flags.learn} days learned` : '';
+  const learned = frame.learned === undefined ? '' : `, ${learnedDays(frame)} days learned`;
   const peer = flags.compare === undefined ? '' : `, docker-machine as ${frame.flavour}`;
   return `${path ?? 'the example configuration'}, ${jobs} (${frame.workload.length} jobs), ${days} days from ${from} UTC, boot ${frame.bootMs / 1000} s, runner ${frame.runner}${queue}${learned}${peer}, seed ${frame.seed}`;
 }
@@ -107,7 +116,7 @@ function json(path: string | undefined, frame: Frame, flags: Flags, outcomes: re
     boot_s: frame.bootMs / 1_000,
     runner: frame.runner,
     queue: flags.queue,
-    learn_days: flags.learn,
+    learn_days: learnedDays(frame),
     seed: frame.seed,
     ...(flags.compare === undefined ? {} : { peer: frame.flavour }),
     ...(flags.waitP95 === undefined ? {} : { wait_p95_s: flags.waitP95 }),
@@ -194,6 +203,7 @@ export function register(program: Command, io: CliIo): void {
       [],
     )
     .option('--no-periods', 'without autoscaling sections, as --set autoscaling=none')
+    .option('--policy <name>', 'hostler, or docker-machine alone', readPolicy, 'hostler')
     .option('--compare <policy>', 'docker-machine: the same under docker+machine as modelled', readCompare)
     .option('--wait-p95 <time>', 'of several settings choose the cheapest that keeps it', readSeconds)
     .option('--plot <file>', 'draw the course into a .html or .svg file')

@@ -1,6 +1,8 @@
 // The runner's file that is simulated when none is named: one pool of on-demand machines with office hours and a nightly batch,
-// fit for the workload `week`. Documented in docs/simulate.md with the settings that sweeps found.
-// Trap: it is read like any file of a user; times are UTC, as the model week's are.
+// fit for the workload `week`. The runner's own values are the cheapest for docker+machine, hostler's tables the cheapest for
+// hostler, both with p95 within 15 s; docs/simulate.md has the sweeps.
+// Trap: it is read like any file of a user; times are UTC, as the model week's are. Both lists of sections have the same
+// order, so that `--set autoscaling.0.…` means one section.
 import type { Config } from '../../domain/config.ts';
 import { configOf } from '../run/config-of.ts';
 
@@ -16,8 +18,8 @@ check_interval = 3
   [runners.docker]
     image = "alpine"
   [runners.machine]
-    IdleCount = 4
-    IdleTime = 60
+    IdleCount = 2
+    IdleTime = 600
     MaxBuilds = 100
     MachineDriver = "amazonec2"
     MachineName = "ci-%s"
@@ -29,14 +31,38 @@ check_interval = 3
     ]
     [[runners.machine.autoscaling]]
       Periods = ["* * 6-18 * * mon-fri *"]
-      IdleCount = 22
-      IdleTime = 60
+      IdleCount = 5
+      IdleTime = 600
       Timezone = "UTC"
     [[runners.machine.autoscaling]]
       Periods = ["* 58-59 1 * * * *", "* 0-1 2 * * * *"]
-      IdleCount = 72
+      IdleCount = 30
       IdleTime = 60
       Timezone = "UTC"
+  [runners.hostler]
+    idle_count = 60
+    idle_count_min = 1
+    idle_scale_factor = 0.01
+    idle_time = "2m"
+    [[runners.hostler.autoscaling]]
+      periods = ["* * 6-18 * * mon-fri *"]
+      idle_count = 60
+      idle_count_min = 1
+      idle_scale_factor = 0.01
+      idle_time = "2m"
+      timezone = "UTC"
+    [[runners.hostler.autoscaling]]
+      periods = ["* 0-1 2 * * * *"]
+      idle_count = 60
+      idle_count_min = 25
+      idle_scale_factor = 0.01
+      idle_time = "1m"
+      timezone = "UTC"
+    [runners.hostler.queue]
+      token = "glpat-simulated"
+      lookahead = true
+      forecast = true
+      forecast_share = 0.5
 `;
 
 /** The example as hostler reads it. */

@@ -94,7 +94,7 @@ export function learnedRushes({ startAt, lengthMs, bootMs, ...past }: Past): Rus
     recordRush(
       history,
       startAt + now,
-      watch.see(startAt + now, { jobs: jobs(now), announced: ahead, bootMs }),
+      watch.see(startAt + now, { jobs: jobs(now), announced: ahead, bootMs, reuses: past.reuses }),
     );
   }
   return history;

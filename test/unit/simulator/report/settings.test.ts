@@ -71,7 +71,7 @@ describe('a configuration with settings', () => {
 
   test('has the value of a section in that section alone', async () => {
     const [pool] = withSettings(await readExample(), { 'autoscaling.0.IdleCount': '2' }).pools;
-    expect(pool?.ownSchedule.periods.map(({ idleCount }) => idleCount)).toEqual([2, 72]);
+    expect(pool?.ownSchedule.periods.map(({ idleCount }) => idleCount)).toEqual([2, 60]);
   });
 
   test('has no sections with autoscaling=none', async () => {
