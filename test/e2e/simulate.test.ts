@@ -216,18 +216,20 @@ describe('hostler simulate', () => {
       ].join('\n');
     const header = 'queued_at,duration,tags,pipeline,stage,name,project\n';
     writeFileSync(trace, `${header}${[9, 10, 11].map((n) => day(n + 10)).join('\n')}\n`);
-    const { out } = await hostler(
-      'simulate',
-      file,
+    const set = 'lookahead=true IdleCount=20 IdleCountMin=1 IdleScaleFactor=0.01 IdleTime=60'.split(' ');
+    const args = [
       '--jobs',
       trace,
       '--learn',
       '1',
+      '--days',
+      '1.2',
       '--queue',
       'on',
-      ...['--set', 'lookahead=true', '--set', 'IdleCount=20', '--set', 'IdleCountMin=1', '--no-periods'],
-      ...['--set', 'IdleScaleFactor=0.01', '--set', 'IdleTime=60', '--days', '1.2', '--json'],
-    );
+      '--no-periods',
+      '--json',
+    ];
+    const { out } = await hostler('simulate', file, ...args, ...set.flatMap((one) => ['--set', one]));
     const told = JSON.parse(out) as { hostler: Figures & { lookahead_hits: number }; learn_days: number };
     expect(told.learn_days).toBe(1);
     expect(told.hostler.jobs).toBe(10);
