@@ -53,6 +53,8 @@ type Fleet = {
   /** USD an hour that `max_cost_per_hour` leaves; Infinity = no bound. */
   usd: number;
   costs: CostBound | null;
+  /** False: another pool has sent the probe that this lane would be. */
+  claim(lane: Lane): boolean;
 };
 
 /**
@@ -101,7 +103,6 @@ function toOrder(draft: Draft, sizing: Sizing, book: GateBook): Order {
   const lanes = launch.markets.flatMap(
     (market) => laneOf(draft, pool, market, { book, jobsWait: waiting + demand > 0 }) ?? [],
   );
-  if (room > 0) for (const lane of lanes) claimProbe(book, lane, draft.now);
   noteClosed(draft, sizing, lanes);
   return {
     sizing,
@@ -143,6 +144,7 @@ function placeOn(order: Order, lane: Lane, fleet: Fleet, kind: Kind): ReasonCode
     const left = order.site[bucket] ?? 0;
     if (left <= kept) return 'ec2-budget';
     if (order.tries.left <= 0) return 'failed-launches';
+    if (!fleet.claim(lane)) return 'offering-closed';
     order.site[bucket] = left - 1;
     order.tries.left -= 1;
     lane.calls += 1;
@@ -269,7 +271,9 @@ export function growPools(draft: Draft, sizings: readonly Sizing[], make: Make):
   const max = draft.seen.maxMachines;
   const unrecorded = draft.pools.reduce((sum, pool) => sum + pool.unrecorded, 0);
   const standing = draft.slots.reduce((sum, slot) => sum + Number(isCounted(slot)), unrecorded);
+  const book = openGates(draft);
   const fleet: Fleet = {
+    claim: (lane) => claimProbe(book, lane, draft.now),
     room: max > 0 ? max - standing : Infinity,
     requests: MAX_OPEN_REQUESTS - openRequests(draft.seen),
     usd: usdLeft(draft.seen.costs ?? null),
@@ -277,7 +281,6 @@ export function growPools(draft: Draft, sizings: readonly Sizing[], make: Make):
   };
   const short = sizings.filter(({ missing }) => missing > 0);
   if (short.length === 0) return;
-  const book = openGates(draft);
   const orders = short.map((sizing) => toOrder(draft, sizing, book));
   orderDemand(draft, orders, fleet);
   orderIdle(draft, orders, fleet);

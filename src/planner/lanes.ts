@@ -67,10 +67,15 @@ export type GateBook = {
   usage(key: string): number;
 };
 
-/** Opens the book; linear in rests and unanswered launches. */
+/** Opens the book; linear in machines, rests and unanswered launches. */
 export function openGates(draft: Draft): GateBook {
   const asked = new Map<string, EpochMs>();
+  // A launch whose machines all have their instances, as of this very tick, is answered.
+  const awaited = new Set(
+    draft.slots.flatMap(({ machine }) => (machine.instance === null ? machine.launch : [])),
+  );
   for (const launch of draft.seen.launches) {
+    if (!awaited.has(launch.token)) continue;
     for (const place of launch.request.places ?? [launch.request.offering]) {
       for (const key of restKeysFor(launch.site, launch.pool, place))
         asked.set(key, Math.max(asked.get(key) ?? 0, launch.at));
@@ -159,9 +164,15 @@ export function laneOf(
   };
 }
 
-/** Notes that the lane's probe goes out, so that no other pool of this tick sends a second one. */
-export function claimProbe(book: GateBook, lane: Lane, now: EpochMs): void {
-  if (lane.gate.kind === 'probe') for (const key of lane.gate.keys) book.asked.set(key, now);
+/**
+ * Takes the lane's probe for the machine that is placed on it; false: another pool of this tick has sent it. Lanes without a
+ * probe are free. Claimed when it is used and not before: a pool that wants it and cannot pay for it must leave it to others.
+ */
+export function claimProbe(book: GateBook, { gate }: Lane, now: EpochMs): boolean {
+  if (gate.kind !== 'probe') return true;
+  if (isAsked(book, gate)) return false;
+  for (const key of gate.keys) book.asked.set(key, now);
+  return true;
 }
 
 /** True when no market of the pool lets a machine come now. */

@@ -193,3 +193,21 @@ describe('the budget of failures', () => {
     expect(codes).toContain('open-requests');
   });
 });
+
+test('a pool that may not launch leaves the probe of a place to another', () => {
+  const [place] = places;
+  if (place === undefined) throw new Error('no place');
+  const rests = [restOn(place, { until: NOON - SECOND_MS })];
+  const spec = (id: string) =>
+    poolSpec({ id, launch: launchSpec({ instanceTypes: ['m5.large'], zone: place.zone }) });
+  const failedLaunches = Array.from({ length: 6 }, (_, at) => ({ pool: 'a', at: NOON - at * SECOND_MS }));
+  const seen = observation({
+    pools: [poolView(spec('a')), poolView(spec('b'))],
+    leases: ['a', 'b'].map((pool) => lease({ name: `w-${pool}`, pool })),
+    rests,
+    places: new Map(['a', 'b'].map((id) => [id, [place]])),
+    failedLaunches,
+  });
+  const found = planTick(seen, counter()).actions.filter(({ kind }) => kind === 'launch');
+  expect(found).toMatchObject([{ pool: 'b', machines: [expect.any(String)] }]);
+});
