@@ -153,7 +153,7 @@ async function runningJobs(http: GitlabHttp, runner: number, signal: AbortSignal
   const path = `v4/runners/${runner}/jobs?status=running&per_page=100`;
   const answer = await http.ask({ what: 'running', path }, signal);
   const { read, whole } = readEach(assignedJob, asList('running', answer.json));
-  if (!whole || answer.next !== null)
+  if (!whole || !answer.whole || answer.next !== null)
     throw gitlabError('malformed', "not all of the runner's running jobs could be read");
   return read.map(({ id, status, project, pipeline }) => ({
     id,

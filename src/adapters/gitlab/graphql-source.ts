@@ -1,8 +1,9 @@
 // Source B: several projects a look, one operation each in one multiplexed GraphQL request (facts: gitlab-queue 2 and 9).
 // Traps: GitLab allows `Project.jobs` once an operation and counts by its name and text, so each has its own; complexity is
-// capped for the whole batch, so the batch shrinks when GitLab says so; a project hidden from the token is null, not an error.
+// capped for the whole batch, so the batch shrinks when GitLab says so; a project hidden from the token is null, not an error;
+// an error in one project's operation must not cost the others their look.
 import { messageOf } from '../../domain/error.ts';
-import { gitlabError } from '../../domain/gitlab-failure.ts';
+import { gitlabError, gitlabFailure } from '../../domain/gitlab-failure.ts';
 import type { ProjectRef, QueuedJob } from '../../domain/queue.ts';
 import type { LookOrder, QueueAnswer, QueueSource } from '../../ports/queue.ts';
 import { graphConnection, graphJob, readEach } from './answers.ts';
@@ -17,7 +18,8 @@ const MOST_PAGES = 20;
 /** What GitLab allows in a project's full path; anything else never goes into a query. */
 const FULL_PATH = /^[\p{L}\p{N}_][\p{L}\p{N}_.+/-]{0,499}$/u;
 
-type Page = { project: ProjectRef; after: string | null };
+/** `again`: its operation failed among others that did not; a second time it counts as refused. */
+type Page = { project: ProjectRef; after: string | null; again?: true };
 type State = { batch: number; withKind: boolean };
 
 function operationFor({ project, after }: Page, statuses: readonly string[], state: State): Operation {
@@ -70,6 +72,42 @@ function learn(state: State, error: unknown): boolean {
 
 type Sum = QueueAnswer & { jobs: QueuedJob[]; refused: { project: number; why: string }[]; pages: number };
 
+/** What concerns the whole request, not one project: a limit, or what `learn` knows to ask otherwise. */
+function isCommon(error: unknown): boolean {
+  const words = messageOf(error);
+  return gitlabFailure(error).kind === 'throttled' || TOO_COMPLEX.test(words) || UNKNOWN_PART.test(words);
+}
+
+type Answered = { page: Page; read: Read } | { page: Page; failed: unknown };
+
+function readAnswer(part: GraphData, page: Page, at: Moment & { url: string; status: string }): Answered {
+  try {
+    return { page, read: readPart(part, page.project, at) };
+  } catch (failed) {
+    if (isCommon(failed)) throw failed;
+    return { page, failed };
+  }
+}
+
+/** Adds what one operation told; returns the page that is still to be asked for. */
+function take(sum: Sum, answered: Answered): Page[] {
+  const { page } = answered;
+  const { project } = page;
+  if ('failed' in answered) {
+    if (page.again !== true) return [{ ...page, again: true }];
+    sum.refused.push({ project: project.id, why: messageOf(answered.failed) });
+    return [];
+  }
+  const { read } = answered;
+  if ('refused' in read) {
+    sum.refused.push({ project: project.id, why: read.refused });
+    return [];
+  }
+  sum.jobs.push(...read.jobs);
+  sum.complete &&= read.whole;
+  return read.after === null ? [] : [{ project, after: read.after }];
+}
+
 /** One request; returns the pages that are still to be asked for. */
 async function askBatch(
   http: GitlabHttp,
@@ -80,21 +118,19 @@ async function askBatch(
   const { state, sum } = context;
   const operations = pages.map((page) => operationFor(page, order.statuses, state));
   const { parts, answer } = await askMany(http, operations, context.signal);
+  const at = { ...answer, url: context.url, status: order.statuses[0] ?? 'pending' };
+  const answered = parts.flatMap((part, index) => {
+    const page = pages[index];
+    return page === undefined ? [] : [readAnswer(part, page, at)];
+  });
+  const failures = answered.flatMap((one) =>
+    'failed' in one && one.page.again !== true ? [one.failed] : [],
+  );
+  // Nothing worked: that is GitLab's trouble or the token's, and no project's.
+  if (failures.length === pages.length) throw failures[0];
   sum.observedAt = Math.min(sum.observedAt, answer.sentAt);
   sum.pages += 1;
-  const status = order.statuses[0] ?? 'pending';
-  return pages.flatMap((page, index): Page[] => {
-    const part = parts[index];
-    if (part === undefined) return [];
-    const read = readPart(part, page.project, { ...answer, url: context.url, status });
-    if ('refused' in read) {
-      sum.refused.push({ project: page.project.id, why: read.refused });
-      return [];
-    }
-    sum.jobs.push(...read.jobs);
-    sum.complete &&= read.whole;
-    return read.after === null ? [] : [{ project: page.project, after: read.after }];
-  });
+  return answered.flatMap((one) => take(sum, one));
 }
 
 /** The source over one connection; `url` makes links of the paths that GraphQL gives. */

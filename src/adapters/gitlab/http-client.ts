@@ -8,6 +8,7 @@ import { type DurationMs, type EpochMs, SECOND_MS } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts';
 import type { CallGate, CallReport, GitlabAccess } from '../../ports/queue.ts';
 import { createDispatcher, type ProxyEnvironment } from './dispatcher.ts';
+import { nextPage } from './page-links.ts';
 import { clockSkew, type Headers, header, rateSaid } from './rate-headers.ts';
 
 /** Bytes of one answer: a page of 100 projects or jobs with all their fields has below 1 MB. */
@@ -20,11 +21,15 @@ const MOST_REDIRECTS = 2;
 const MOST_REMEMBERED = 200;
 /** Characters of GitLab's own words in a message. */
 const MOST_WORDS = 200;
+/** Characters; GitLab's tokens have 20 and more. A shorter one stands in other words by chance. */
+const LEAST_CUT = 16;
 
 export type JsonAnswer = {
   json: unknown;
   /** Path and query of the next page, below the API's root; null = this is the last. */
   next: string | null;
+  /** False: there is more, at a place that cannot be asked. */
+  whole: boolean;
   sentAt: EpochMs;
   /** GitLab's clock minus ours. */
   skew: number;
@@ -52,6 +57,13 @@ type Raw = { status: number; headers: Headers; text: string };
 /** OAuth tokens are 64 hex digits; all others go in GitLab's own header. */
 function authorization(token: string): Record<string, string> {
   return /^[0-9a-f]{64}$/.test(token) ? { authorization: `Bearer ${token}` } : { 'private-token': token };
+}
+
+/** Cuts the token out of whatever GitLab says: its answers become messages, names of jobs, events and tables. */
+function createCutter(token: string): (text: string) => string {
+  if (token.length < LEAST_CUT) return (text) => text;
+  const pattern = new RegExp(token.replaceAll(/\W/g, String.raw`\$&`), 'gi');
+  return (text) => text.replaceAll(pattern, '[secret]');
 }
 
 async function readBounded(body: Dispatcher.ResponseData['body']): Promise<string> {
@@ -116,24 +128,34 @@ function outcomeOf(error: unknown): CallReport['outcome'] {
   return kind === 'away' || kind === 'malformed' ? 'failed' : 'refused';
 }
 
-/** Path and query of `rel="next"`, kept below our own API root whatever host it names. */
-function nextPage(headers: Headers, root: URL): string | null {
-  const link = header(headers, 'link') ?? '';
-  const target = /<([^<>]{1,2000})>;\s*rel="next"/.exec(link)?.[1];
-  if (target === undefined || !URL.canParse(target, root.href)) return null;
-  const url = new URL(target, root);
-  const isOurs = url.pathname.startsWith(`${root.pathname}v4/`);
-  return isOurs ? url.pathname.slice(root.pathname.length) + url.search : null;
-}
-
-function redirectTarget(location: string | null, from: URL): URL {
+function redirectTarget(location: string | null, from: URL, cut: (text: string) => string): URL {
   const target = location !== null && URL.canParse(location, from.href) ? new URL(location, from) : null;
   if (target === null) throw gitlabError('malformed', 'GitLab redirects to nowhere');
   if (target.origin !== from.origin) {
-    const said = `GitLab redirects to ${target.origin}, and the token goes to ${from.origin} only: set url in the queue table`;
+    const said = `GitLab redirects to ${cut(target.origin)}, and the token goes to ${from.origin} only: set url in the queue table`;
     throw gitlabError('malformed', said);
   }
   return target;
+}
+
+type Etags = {
+  remembered: ReadonlyMap<string, { etag: string; answer: JsonAnswer }>;
+  remember(path: string, etag: string | null, answer: JsonAnswer): void;
+};
+
+/** Answers by path, the newest ones. */
+function createEtags(): Etags {
+  const remembered = new Map<string, { etag: string; answer: JsonAnswer }>();
+  return {
+    remembered,
+    remember(path, etag, answer) {
+      remembered.delete(path);
+      if (etag === null || etag.length > 200) return;
+      const [oldest] = remembered.keys();
+      if (remembered.size >= MOST_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+      remembered.set(path, { etag, answer });
+    },
+  };
 }
 
 /** Requests to one GitLab under one token. */
@@ -142,12 +164,13 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
   const dispatcher = createDispatcher(access, deps.env);
   const root = new URL(`${access.url}/api/`);
   const token = access.token.reveal();
+  const cut = createCutter(token);
   const headers = {
     ...authorization(token),
     accept: 'application/json',
     'user-agent': `hostler/${deps.version}`,
   };
-  const remembered = new Map<string, { etag: string; answer: JsonAnswer }>();
+  const { remembered, remember } = createEtags();
 
   async function send(url: URL, ask: Ask, signal: AbortSignal, hops = 0): Promise<Raw> {
     const etag = ask.remember === true ? remembered.get(ask.path)?.etag : undefined;
@@ -163,20 +186,13 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
       },
       body,
     });
-    const raw = { status: answer.statusCode, headers: answer.headers, text: await readBounded(answer.body) };
+    const text = cut(await readBounded(answer.body));
+    const raw = { status: answer.statusCode, headers: answer.headers, text };
     if (![301, 302, 303, 307, 308].includes(raw.status)) return raw;
-    const target = redirectTarget(header(raw.headers, 'location'), url);
+    const target = redirectTarget(header(raw.headers, 'location'), url, cut);
     if (hops >= MOST_REDIRECTS || body !== null)
-      throw gitlabError('malformed', `GitLab redirects ${ask.what} to ${target.pathname.slice(0, 200)}`);
+      throw gitlabError('malformed', `GitLab redirects ${ask.what} to ${cut(target.pathname).slice(0, 200)}`);
     return await send(target, ask, signal, hops + 1);
-  }
-
-  function remember(path: string, etag: string | null, answer: JsonAnswer): void {
-    remembered.delete(path);
-    if (etag === null || etag.length > 200) return;
-    const [oldest] = remembered.keys();
-    if (remembered.size >= MOST_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
-    remembered.set(path, { etag, answer });
   }
 
   function read(ask: Ask, raw: Raw, sentAt: EpochMs): JsonAnswer {
@@ -190,7 +206,8 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
       const said = `the answer to ${ask.what} is no JSON: something else than GitLab's API is at ${root.origin}${root.pathname}`;
       throw gitlabError('malformed', said, raw.status);
     }
-    const answer = { json, next: nextPage(raw.headers, root), sentAt, skew: clockSkew(raw.headers, sentAt) };
+    const page = nextPage(raw.headers, { root, asked: ask.path });
+    const answer = { json, ...page, sentAt, skew: clockSkew(raw.headers, sentAt) };
     if (ask.remember === true) remember(ask.path, header(raw.headers, 'etag'), answer);
     return answer;
   }

@@ -31,7 +31,7 @@ async function lookAt(
       const answer = await http.ask({ what: 'jobs', path }, signal);
       const { read, whole } = readEach(restJob, asList('jobs', answer.json));
       if (part.observedAt === 0) part.observedAt = answer.sentAt;
-      part.complete &&= whole;
+      part.complete &&= whole && answer.whole;
       part.jobs.push(...read.map((job) => fromRest(job, project, answer)));
       path = answer.next;
     } catch (error) {

@@ -4,13 +4,16 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
+import { askGraph } from '../../../../src/adapters/gitlab/graphql.ts';
 import { createGitlabHttp, type GitlabHttp } from '../../../../src/adapters/gitlab/http-client.ts';
 import { createKeys } from '../../../../src/adapters/keys/keys.ts';
 import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { Secret } from '../../../../src/domain/config.ts';
 import { HostlerError, messageOf } from '../../../../src/domain/error.ts';
 import { gitlabFailure } from '../../../../src/domain/gitlab-failure.ts';
+import type { Clock } from '../../../../src/ports/clock.ts';
 import type { CallReport } from '../../../../src/ports/queue.ts';
 import {
   type Said,
@@ -35,12 +38,12 @@ async function standIn(tls?: { key: string; cert: string }): Promise<StandInGitl
 
 function client(
   url: string,
-  over: { ca?: string; env?: Record<string, string>; token?: string } = {},
+  over: { ca?: string; env?: Record<string, string>; token?: string; clock?: Clock } = {},
 ): GitlabHttp {
   const gate = { enter: async () => undefined, leave: (report: CallReport) => void reports.push(report) };
   const http = createGitlabHttp(
     { url, token: new Secret(over.token ?? STAND_IN_TOKEN), ca: over.ca ?? null },
-    { clock: createClock(), gate, env: over.env ?? {}, version: '1.0.0' },
+    { clock: over.clock ?? createClock(), gate, env: over.env ?? {}, version: '1.0.0' },
   );
   ends.push(() => http.close());
   return http;
@@ -118,6 +121,41 @@ describe('the next page', () => {
     expect(await nextOf('</api/http://evil.example.com/v4/x>; rel="next"')).toBe(null);
   });
 
+  test('is found among other links, in several headers, with or without quotes', async () => {
+    const next = '<https://g.example.com/api/v4/jobs?cursor=7>';
+    const other = '<https://g.example.com/api/v4/jobs>; rel="first"';
+    for (const link of [
+      `${other}, ${next}; rel="next"`,
+      `${next}; rel=next, ${other}`,
+      `${next}; title="x"; rel="next"`,
+    ])
+      expect(await nextOf(link)).toBe('v4/jobs?cursor=7');
+    expect(await nextOf(`${other}, <https://g.example.com/api/v4/jobs>; rel="nextish"`)).toBe(null);
+  });
+
+  test('is asked for below the configured path also when GitLab does not know of that path', async () => {
+    expect(await nextOf('<https://g.example.com/behind/api/v4/jobs?id_after=7>; rel="next"')).toBe(
+      'v4/jobs?id_after=7',
+    );
+  });
+
+  test('that cannot be asked for makes the list one that is not whole', async () => {
+    const gitlab = await standIn();
+    gitlab.fault = () => ({ body: [], headers: { link: '<https://g.example.com/x>; rel="next"' } });
+    expect(await version(client(gitlab.url))).toMatchObject({ next: null, whole: false });
+    gitlab.fault = () => ({ body: [] });
+    expect(await version(client(gitlab.url))).toMatchObject({ next: null, whole: true });
+  });
+
+  test('is told by X-Next-Page where the link was dropped on the way', async () => {
+    const gitlab = await standIn();
+    gitlab.fault = () => ({ body: [], headers: { 'x-next-page': '2' } });
+    const asked = { what: 'projects', path: 'v4/projects?per_page=100' };
+    expect((await client(gitlab.url).ask(asked, signal)).next).toBe('v4/projects?per_page=100&page=2');
+    gitlab.fault = () => ({ body: [], headers: { 'x-next-page': '' } });
+    expect((await client(gitlab.url).ask(asked, signal)).next).toBe(null);
+  });
+
   test('never becomes an address of its own', async () => {
     const [gitlab, other] = [await standIn(), await standIn()];
     await failure(client(gitlab.url).ask({ what: 'version', path: `${other.url}/api/v4/version` }, signal));
@@ -154,6 +192,77 @@ describe('hostile answers', () => {
       expect(text).not.toContain(STAND_IN_TOKEN);
       expect(text).toContain('[secret]');
     }
+  });
+
+  test('that carry the token in a job, a project or a GraphQL error do not bring it any further', async () => {
+    const gitlab = await standIn();
+    gitlab.fault = () => ({ body: { name: `job ${STAND_IN_TOKEN}`, path: STAND_IN_TOKEN.toUpperCase() } });
+    expect((await version(client(gitlab.url))).json).toEqual({ name: 'job [secret]', path: '[secret]' });
+    const body = { errors: [{ message: `no rights for ${STAND_IN_TOKEN}` }] };
+    gitlab.fault = () => ({ body });
+    const operation = { operationName: 'a', query: 'query a { jobs { nodes { id } } }' };
+    const { text } = await failure(askGraph(client(gitlab.url), operation, signal));
+    expect(text).toContain('no rights for [secret]');
+  });
+
+  test('that redirect to the token do not bring it into a message', async () => {
+    for (const location of [`https://${STAND_IN_TOKEN}.example.com/`, `/${STAND_IN_TOKEN}`]) {
+      const { text } = await failsWith({ status: 302, headers: { location } });
+      expect(text.toLowerCase()).not.toContain(STAND_IN_TOKEN.toLowerCase());
+    }
+  });
+
+  test('are not torn by a short token that stands in other words', async () => {
+    const gitlab = await standIn();
+    gitlab.fault = () => ({ body: { path: 'company/app' } });
+    expect((await version(client(gitlab.url, { token: 'any' }))).json).toEqual({ path: 'company/app' });
+  });
+
+  test('that come a byte at a time or never end are given up', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).write('[');
+      const drip = setInterval(() => response.write(' '), 5);
+      response.on('close', () => clearInterval(drip));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ends.push(
+      () => server.closeAllConnections(),
+      () => server.close(),
+    );
+    reports = [];
+    const { port } = server.address() as AddressInfo;
+    const limited = { ...createClock(), timeout: () => AbortSignal.timeout(200) };
+    const http = client(`http://127.0.0.1:${port}`, { clock: limited });
+    expect((await failure(version(http))).kind).toBe('away');
+    expect(reports).toMatchObject([{ outcome: 'failed' }]);
+  });
+
+  test('without end are dropped at the same bound', async () => {
+    let sent = 0;
+    const server = createServer((_request, response) => {
+      const part = Buffer.alloc(1024 * 1024, 0x20);
+      const more = () => {
+        sent += part.length;
+        if (!response.destroyed) response.write(part, more);
+      };
+      more();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ends.push(
+      () => server.closeAllConnections(),
+      () => server.close(),
+    );
+    const { port } = server.address() as AddressInfo;
+    const { text } = await failure(version(client(`http://127.0.0.1:${port}`)));
+    expect(text).toContain('more than 8388608 bytes');
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test('that are compressed although nobody asked are no JSON, and are not unpacked', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 0x20));
+    const { kind, text } = await failsWith({ raw: bomb, headers: { 'content-encoding': 'gzip' } });
+    expect(kind).toBe('malformed');
+    expect(text).toContain('is no JSON');
   });
 
   test('with line breaks and control characters stay one plain line', async () => {

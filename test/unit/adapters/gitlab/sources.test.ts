@@ -134,6 +134,14 @@ describe('REST', () => {
     expect(answer.complete).toBe(false);
   });
 
+  test('does not call a list whole whose next page is told but cannot be asked for', async () => {
+    gitlab.addJob({ project: 1 });
+    gitlab.headers = { link: '<https://elsewhere.example.com/login>; rel="next"' };
+    const answer = await look('rest', 1);
+    expect(answer).toMatchObject({ complete: false });
+    expect(answer.jobs).toHaveLength(1);
+  });
+
   test('ends at a page that leads back to itself', async () => {
     gitlab.fault = ({ path }) => ({ body: [], headers: { link: `<${gitlab.url}${path}>; rel="next"` } });
     expect(await look('rest', 1)).toMatchObject({ complete: false });
@@ -176,6 +184,39 @@ describe('GraphQL, several projects a look', () => {
     const answer = await look('graphql', 1, 2);
     expect(answer.jobs).toHaveLength(1);
     expect(answer.refused.map(({ project }) => project)).toEqual([1]);
+  });
+
+  /** As the stand-in answers, but for one project's operation. */
+  function failOne(project: number, message: string): void {
+    gitlab.fault = ({ body, path }) => {
+      if (!path.endsWith('/graphql')) return null;
+      const operations = JSON.parse(body) as { operationName: string; query: string }[];
+      const parts = operations.map(({ operationName, query }) => {
+        if (operationName === `hostler${project}`) return { errors: [{ message }] };
+        const path_ = /fullPath: "([^"]*)"/.exec(query)?.[1];
+        const found = [...gitlab.jobs.values()].filter((job) => `group/p${job.project}` === path_);
+        const nodes = found.map((job) => ({ id: `gid://gitlab/Ci::Build/${job.id}`, tags: job.tags }));
+        return { data: { project: { id: 'gid://gitlab/Project/1', jobs: { nodes } } } };
+      });
+      return { body: parts };
+    };
+  }
+
+  test("keeps what the others tell when one project's operation fails, and tries that one once more", async () => {
+    for (const id of [1, 2, 3]) gitlab.addJob({ project: id });
+    failOne(2, 'Internal server error');
+    const answer = await look('graphql', 1, 2, 3);
+    expect(answer.jobs.map(({ project }) => project.id)).toEqual([1, 3]);
+    expect(answer.refused).toMatchObject([{ project: 2, why: expect.stringContaining('Internal server') }]);
+    expect(gitlab.asked).toHaveLength(2);
+  });
+
+  test('takes an error in every operation, or a limit in one, for trouble of the whole', async () => {
+    gitlab.addJob({ project: 1 });
+    failOne(1, 'insufficient_scope');
+    expect(await kindOf(look('graphql', 1))).toBe('denied');
+    failOne(1, 'This endpoint has been requested too many times: rate limit');
+    expect(await kindOf(look('graphql', 1, 2))).toBe('throttled');
   });
 
   test('puts no path into a query that GitLab could not have given', async () => {
