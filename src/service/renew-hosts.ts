@@ -11,6 +11,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from './current-config.ts';
+import { createDueLine, type Due } from './due-line.ts';
 import type { Journal } from './journal.ts';
 
 /** Renewals are at most this far apart, however long dead_man is: a change of its length reaches all hosts by then. */
@@ -55,9 +56,6 @@ type Round = { renewedAt: DurationMs; nextAt: DurationMs; failures: number; told
 export function renewEvery(deadManMs: DurationMs): DurationMs {
   return Math.min(deadManMs / 4, RENEW_EVERY_MS);
 }
-
-/** A machine to be visited now. */
-type Due = { machine: Machine; deadManMs: DurationMs; nextAt: DurationMs };
 
 const standing: ReadonlySet<string> = new Set(['ready', 'leased', 'draining']);
 
@@ -140,30 +138,41 @@ export function createRenewals(deps: RenewDeps): Renewals {
     checkCertificate(deps, machine.id);
   }
 
-  /** Machines whose time has come, the longest overdue first. Forgets those that no longer stand. */
-  function dueMachines(): Due[] {
+  /** Machines whose time has come. Forgets those that no longer stand. */
+  function seekDue(): Due<string>[] {
     const now = clock.monotonic();
-    const due: Due[] = [];
+    const due: Due<string>[] = [];
     for (const id of rounds.keys()) if (!standing.has(store.machine(id)?.phase ?? '')) rounds.delete(id);
     for (const machine of store.machines()) {
       const deadManMs = standing.has(machine.phase) ? deadManOf(machine) : null;
       if (deadManMs === null || underWay.has(machine.id)) continue;
       const { nextAt } = roundOf(machine, renewEvery(deadManMs));
-      if (nextAt <= now) due.push({ machine, deadManMs, nextAt });
+      if (nextAt <= now) due.push({ who: machine.id, at: nextAt });
     }
-    return due.toSorted((a, b) => a.nextAt - b.nextAt);
+    return due;
+  }
+  const line = createDueLine(clock, QUIET_ROUND_MS, seekDue);
+
+  /** Starts the visits of one round; false: nobody is due. In a line some seconds old another visit may have renewed a host. */
+  function startDue(signal: AbortSignal): boolean {
+    const taken = line.take(MAX_AT_ONCE - underWay.size);
+    for (const id of taken) {
+      const machine = store.machine(id);
+      const deadManMs = machine !== null && standing.has(machine.phase) ? deadManOf(machine) : null;
+      const isDue = (rounds.get(id)?.nextAt ?? 0) <= clock.monotonic();
+      if (machine === null || deadManMs === null || underWay.has(id) || !isDue) continue;
+      underWay.add(id);
+      void renew(machine, deadManMs, signal).finally(() => underWay.delete(id));
+    }
+    return taken.length > 0 || line.left() > 0;
   }
 
   return {
     renewed,
     async run(signal) {
       while (!signal.aborted) {
-        const due = dueMachines();
-        for (const { machine, deadManMs } of due.slice(0, MAX_AT_ONCE - underWay.size)) {
-          underWay.add(machine.id);
-          void renew(machine, deadManMs, signal).finally(() => underWay.delete(machine.id));
-        }
-        await clock.sleep(due.length > 0 ? BUSY_ROUND_MS : QUIET_ROUND_MS, signal);
+        const isBusy = startDue(signal);
+        await clock.sleep(isBusy ? BUSY_ROUND_MS : QUIET_ROUND_MS, signal);
       }
     },
   };

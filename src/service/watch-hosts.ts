@@ -12,6 +12,7 @@ import type { Docker, DockerHost, JobContainer } from '../ports/docker.ts';
 import type { HealthNote, RunnerStore } from '../ports/runner-store.ts';
 import type { Store } from '../ports/store.ts';
 import type { CurrentConfig } from './current-config.ts';
+import { createDueLine, type Due } from './due-line.ts';
 
 /** Held idle and ready hosts are pinged this often (design §4: every 10 s). */
 export const PING_EVERY_MS: DurationMs = 10 * SECOND_MS;
@@ -24,7 +25,7 @@ export const NOTE_GOOD_MS: DurationMs = 25 * SECOND_MS;
 /** A round starts at most 10 looks and the next comes 100 ms later while more are due: at most 100 a second in all (design §4). */
 const STARTS_PER_ROUND = 10;
 const BUSY_ROUND_MS: DurationMs = 100;
-/** With nothing left over, who is due is looked up this often: a tenth of the shortest time between two looks at a host. */
+/** Who is due is looked up this often: a tenth of the shortest time between two looks at a host. */
 const QUIET_ROUND_MS: DurationMs = 500;
 /** Jobs remembered a lease; more than a runner's MaxBuilds in practice. */
 const JOBS_KEPT = 100;
@@ -141,28 +142,42 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     return PING_EVERY_MS;
   }
 
-  /** Starts looks that are due. True when more are than one round may start. */
-  function startDue(machines: readonly Machine[], signal: AbortSignal): boolean {
+  function isWatched({ id, phase, cleaning }: Machine): boolean {
+    if (phase !== 'ready' && phase !== 'leased' && phase !== 'draining') return false;
+    return !cleaning && !underWay.has(id);
+  }
+
+  /** Everybody who is due now; hosts that were never looked at come first. */
+  function seekDue(): Due<string>[] {
     const now = clock.monotonic();
-    let starts = 0;
+    const machines = store.machines();
+    if (nextAt.size > 2 * machines.length + 100) nextAt.clear();
+    const due: Due<string>[] = [];
     for (const machine of machines) {
-      if (machine.phase !== 'ready' && machine.phase !== 'leased' && machine.phase !== 'draining') continue;
-      if (machine.cleaning || underWay.has(machine.id) || (nextAt.get(machine.id) ?? 0) > now) continue;
-      if (++starts > STARTS_PER_ROUND) return true;
-      nextAt.set(machine.id, now + everyMs(machine));
-      underWay.add(machine.id);
+      if (!isWatched(machine)) continue;
+      const at = nextAt.get(machine.id) ?? 0;
+      if (at <= now) due.push({ who: machine.id, at });
+    }
+    return due;
+  }
+  const line = createDueLine(clock, QUIET_ROUND_MS, seekDue);
+
+  /** Starts the looks of one round. */
+  function startDue(signal: AbortSignal): void {
+    for (const id of line.take(STARTS_PER_ROUND)) {
+      const machine = store.machine(id);
+      if (machine === null || !isWatched(machine)) continue;
+      nextAt.set(id, clock.monotonic() + everyMs(machine));
+      underWay.add(id);
       void lookSafely(machine, signal);
     }
-    return false;
   }
 
   return {
     async run(signal) {
       while (!signal.aborted) {
-        const machines = store.machines();
-        const isBehind = startDue(machines, signal);
-        await clock.sleep(isBehind ? BUSY_ROUND_MS : QUIET_ROUND_MS, signal);
-        if (nextAt.size > 2 * machines.length + 100) nextAt.clear();
+        startDue(signal);
+        await clock.sleep(line.left() > 0 ? BUSY_ROUND_MS : QUIET_ROUND_MS, signal);
       }
     },
   };
