@@ -3,6 +3,7 @@
 // Trap: leave checkServerIdentity out of the options altogether; `undefined` there throws inside Node.
 import { type Agent, request } from 'node:https';
 import { HostlerError, messageOf } from '../../domain/error.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { DockerHost } from '../../ports/docker.ts';
 import { createKeptLines } from './kept-lines.ts';
 
@@ -75,9 +76,9 @@ function exchange(agent: Agent, host: DockerHost, call: ApiCall, signal: AbortSi
   });
 }
 
-/** Connections to many hosts, each with its own small agent. */
-export function createDockerApi(): DockerApi {
-  const lines = createKeptLines();
+/** Connections to many hosts. */
+export function createDockerApi({ clock }: { clock: Clock }): DockerApi {
+  const lines = createKeptLines({ clock });
 
   async function exchangeFresh(host: DockerHost, call: ApiCall, signal: AbortSignal): Promise<Answer> {
     try {

@@ -57,7 +57,7 @@ function filters(given: Readonly<Record<string, readonly string[]>>): string {
 
 /** One client for all hosts. Time limits come from the clock or the caller's signal. */
 export function createDocker(deps: { clock: Clock }): Docker {
-  const api = createDockerApi();
+  const api = createDockerApi(deps);
 
   async function expect(host: DockerHost, call: ApiCall, signal: AbortSignal): Promise<string> {
     const { status, body } = await api.call(host, call, signal);

@@ -1,14 +1,21 @@
-// Connections kept to hosts: an agent for each, the least lately used ones ended when there are too many.
-// Trap: an agent with a request under way must not be ended; it is passed over, so that for a moment there may be more.
+// Connections kept to hosts: an agent for each host that is asked often, one shared agent for all that are asked seldom.
+// Traps: an agent with a request under way must not be ended; it is passed over. Making room for whoever comes last keeps
+// nothing at all once hosts take turns and are more than the places: who has a place keeps it as long as it is used.
 import { Agent } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import type { DurationMs } from '../../domain/units.ts';
+import { SECOND_MS } from '../../domain/units.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { DockerHost, DockerTls } from '../../ports/docker.ts';
 
-/**
- * A kept TLS connection takes some 70 KB, and 100 looks a second that come back within 5 s need 500 of them (design §4).
- * With more hosts than that a look comes back later, and a new connection is cheaper than 10,000 idle ones: 0.9 GB.
- */
+/** A kept TLS connection takes some 70 KB, and 100 looks a second that come back within 5 s need 500 of them (design §4). */
 export const LINES_KEPT = 500;
+
+/**
+ * Only a host that is asked again within this time has a connection kept: three pings of an idle host. At ten thousand hosts
+ * a turn takes longer, and what is kept meanwhile serves nobody.
+ */
+export const BACK_WITHIN_MS: DurationMs = 30 * SECOND_MS;
 
 /** Cleaning removes containers side by side; more connections than this do not make dockerd faster. */
 const MAX_SOCKETS = 4;
@@ -16,14 +23,14 @@ const MAX_SOCKETS = 4;
 /** The manager's own certificate, and that of a host of an earlier authority now and then. */
 const CONTEXTS_KEPT = 8;
 
-type Line = { agent: Agent; cert: string; address: string };
+type Line = { agent: Agent; cert: string; address: string; usedAt: DurationMs };
 
 export type KeptLines = {
-  /** The host's agent; a new one when its certificate changed. */
+  /** The agent to ask the host with; a new one when its certificate changed. */
   agentFor(host: DockerHost): Agent;
   /** Ends the connections of an address. */
   forget(address: string): void;
-  /** Hosts with an agent now. */
+  /** Hosts with an agent of their own now. */
   count(): number;
 };
 
@@ -31,62 +38,92 @@ function isAtRest({ agent }: Line): boolean {
   return Object.keys(agent.sockets).length === 0 && Object.keys(agent.requests).length === 0;
 }
 
+/** A way into all hosts that one certificate opens; `passing` keeps no connection. */
+type Entry = { context: SecureContext; passing: Agent };
+
 /**
  * TLS contexts, one for all hosts that the same certificate opens. Made per connection they would be what fills the
  * memory: the collector does not see the 50 KB that each holds outside its heap.
  */
-function createContexts(): (tls: DockerTls) => SecureContext {
-  const kept = new Map<string, SecureContext>();
-  return ({ ca, cert, key }) => {
-    const name = `${cert}${ca}`;
-    const context = kept.get(name) ?? createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' });
+function createEntries(): (tls: DockerTls) => Entry {
+  const kept = new Map<string, Entry>();
+  const make = ({ ca, cert, key }: DockerTls): Entry => {
+    const context = createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' });
+    return {
+      context,
+      passing: new Agent({ keepAlive: false, maxCachedSessions: 0, secureContext: context }),
+    };
+  };
+  return (tls) => {
+    const name = `${tls.cert}${tls.ca}`;
+    const entry = kept.get(name) ?? make(tls);
     kept.delete(name);
-    kept.set(name, context);
+    kept.set(name, entry);
     const [oldest] = kept.keys();
     if (kept.size > CONTEXTS_KEPT && oldest !== undefined) kept.delete(oldest);
-    return context;
+    return entry;
   };
 }
 
-/** No connections yet; at most about `most` hosts are kept. */
-export function createKeptLines(most: number = LINES_KEPT): KeptLines {
+/** When each host was asked last, as long as that is not too long ago. */
+function createTurns(): (key: string, now: DurationMs) => boolean {
+  /** In the order of their last turn. */
+  const asked = new Map<string, DurationMs>();
+  return (key, now) => {
+    for (const [old, at] of asked) {
+      if (now - at <= BACK_WITHIN_MS) break;
+      asked.delete(old);
+    }
+    const isBack = asked.delete(key);
+    asked.set(key, now);
+    return isBack;
+  };
+}
+
+/** No connections yet; at most `most` hosts have theirs kept. */
+export function createKeptLines({ clock, most = LINES_KEPT }: { clock: Clock; most?: number }): KeptLines {
   /** In the order of their last use. */
   const lines = new Map<string, Line>();
-  const contextOf = createContexts();
+  const entryOf = createEntries();
+  const isBackInTime = createTurns();
 
   function end(key: string, line: Line): void {
     line.agent.destroy();
     lines.delete(key);
   }
 
-  function makeRoom(): void {
-    if (lines.size < most) return;
+  function endUnused(now: DurationMs): void {
     for (const [key, line] of lines) {
-      if (!isAtRest(line)) continue;
-      end(key, line);
-      return;
+      if (now - line.usedAt <= BACK_WITHIN_MS) return;
+      if (isAtRest(line)) end(key, line);
     }
   }
 
   return {
     count: () => lines.size,
     agentFor(host) {
+      const now = clock.monotonic();
       const key = `${host.address} ${host.port}`;
+      const isBack = isBackInTime(key, now);
+      endUnused(now);
       const known = lines.get(key);
       if (known !== undefined && known.cert === host.tls.cert) {
         lines.delete(key);
-        lines.set(key, known);
+        lines.set(key, { ...known, usedAt: now });
         return known.agent;
       }
       if (known !== undefined) end(key, known);
-      makeRoom();
+      const { context, passing } = entryOf(host.tls);
+      if (!isBack || lines.size >= most) return passing;
       const agent = new Agent({
         keepAlive: true,
         maxSockets: MAX_SOCKETS,
         maxFreeSockets: 1,
-        secureContext: contextOf(host.tls),
+        // Each would hold a piece of a buffer of 64 KB.
+        maxCachedSessions: 0,
+        secureContext: context,
       });
-      lines.set(key, { agent, cert: host.tls.cert, address: host.address });
+      lines.set(key, { agent, cert: host.tls.cert, address: host.address, usedAt: now });
       return agent;
     },
     forget(address) {

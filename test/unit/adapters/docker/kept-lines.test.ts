@@ -5,10 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createKeptLines, type KeptLines } from '../../../../src/adapters/docker/kept-lines.ts';
+import {
+  BACK_WITHIN_MS,
+  createKeptLines,
+  type KeptLines,
+} from '../../../../src/adapters/docker/kept-lines.ts';
 import { createKeys } from '../../../../src/adapters/keys/keys.ts';
 import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { HOUR_MS } from '../../../../src/domain/units.ts';
+import { createHandClock } from '../../../support/hand-clock.ts';
 
 const clock = createClock();
 const folder = mkdtempSync(join(tmpdir(), 'hostler-lines-'));
@@ -55,31 +60,59 @@ function ask(lines: KeptLines, address: string, path = '/'): Promise<{ text: str
 /** Resolves when the answer's connection is back with its agent. */
 const atRest = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a host that is asked again is asked over the kept connection', async () => {
-  const lines = createKeptLines();
-  await ask(lines, '127.0.0.1');
-  await atRest();
-  expect(await ask(lines, '127.0.0.1')).toEqual({ text: 'OK', kept: true });
+/** Asks each in turn, over connections that are back at rest. */
+async function askAll(lines: KeptLines, addresses: readonly string[]): Promise<boolean[]> {
+  const kept = [];
+  for (const address of addresses) {
+    kept.push((await ask(lines, address)).kept);
+    await atRest();
+  }
+  return kept;
+}
+
+test('a host that is asked again soon has its connection kept from then on', async () => {
+  const lines = createKeptLines({ clock });
+  expect(await askAll(lines, ['127.0.0.1', '127.0.0.1', '127.0.0.1'])).toEqual([false, false, true]);
   lines.forget('127.0.0.1');
   expect(lines.count()).toBe(0);
 });
 
-test('beyond the number that is kept, the host that was asked longest ago loses its connection', async () => {
-  const lines = createKeptLines(2);
-  for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.1', '127.0.0.3']) {
-    await ask(lines, address);
-    await atRest();
+test('a host whose next turn comes late has none kept', async () => {
+  const hand = createHandClock(0);
+  const lines = createKeptLines({ clock: hand });
+  for (let turn = 0; turn < 3; turn += 1) {
+    expect(await askAll(lines, ['127.0.0.1'])).toEqual([false]);
+    expect(lines.count()).toBe(0);
+    await hand.advance(BACK_WITHIN_MS + 1);
   }
-  expect(lines.count()).toBe(2);
-  expect((await ask(lines, '127.0.0.1')).kept).toBe(true);
-  await atRest();
-  expect((await ask(lines, '127.0.0.2')).kept).toBe(false);
 });
 
-test('a connection with a request under way is not ended to make room', async () => {
-  const lines = createKeptLines(1);
+test('a kept connection that is not used any more is ended, and its place is free', async () => {
+  const hand = createHandClock(0);
+  const lines = createKeptLines({ clock: hand, most: 1 });
+  await askAll(lines, ['127.0.0.1', '127.0.0.1']);
+  await hand.advance(BACK_WITHIN_MS + 1);
+  expect(await askAll(lines, ['127.0.0.2', '127.0.0.2', '127.0.0.2'])).toEqual([false, false, true]);
+  expect(lines.count()).toBe(1);
+});
+
+test('with more hosts than places those that have one keep it, and the others are served all the same', async () => {
+  const lines = createKeptLines({ clock, most: 2 });
+  const turn = () => askAll(lines, ADDRESSES);
+  await turn();
+  await turn();
+  expect(await turn()).toEqual([true, true, false]);
+  expect(await turn()).toEqual([true, true, false]);
+  expect(lines.count()).toBe(2);
+});
+
+test('a connection with a request under way is not ended, however long it takes', async () => {
+  const hand = createHandClock(0);
+  const lines = createKeptLines({ clock: hand, most: 1 });
+  await askAll(lines, ['127.0.0.1']);
   const late = ask(lines, '127.0.0.1', '/held');
   await expect.poll(() => held.length).toBe(1);
+  await hand.advance(BACK_WITHIN_MS + 1);
   expect((await ask(lines, '127.0.0.2')).text).toBe('OK');
   held[0]?.();
   expect((await late).text).toBe('late');
