@@ -27,7 +27,7 @@ export function createDueLine<T>(clock: Clock, everyMs: DurationMs, seek: () => 
       const now = clock.monotonic();
       if (head >= line.length || now - soughtAt >= everyMs) {
         soughtAt = now;
-        line = seek().sort((a, b) => a.at - b.at);
+        line = seek().toSorted((a, b) => a.at - b.at);
         head = 0;
       }
       const taken = line.slice(head, head + most);

@@ -77,12 +77,11 @@ function checkCertificate(deps: RenewDeps, id: string): void {
   takeOutOfUse(deps, id, 'max-life', `its certificate ends ${new Date(until).toISOString()}`);
 }
 
-/** The renewals of one daemon. */
-export function createRenewals(deps: RenewDeps): Renewals {
+/** When each host was renewed and is to be renewed next. */
+function createRounds(deps: RenewDeps) {
   const { store, config, clock, random, journal } = deps;
   const startedAt = clock.now();
   const rounds = new Map<string, Round>();
-  const underWay = new Set<string>();
 
   /** Spread by up to a quarter, so that hosts of one burst drift apart. */
   const spread = (everyMs: DurationMs) => everyMs * (0.75 + random.float() / 4);
@@ -126,15 +125,34 @@ export function createRenewals(deps: RenewDeps): Renewals {
     takeOutOfUse(deps, machine.id, 'not-renewed', `not renewed for half of dead_man: ${why}`);
   }
 
+  return {
+    roundOf,
+    renewed,
+    failed,
+    deadManOf,
+    isDue: (id: string) => (rounds.get(id)?.nextAt ?? 0) <= clock.monotonic(),
+    forgetUnless(stands: (id: string) => boolean): void {
+      for (const id of rounds.keys()) if (!stands(id)) rounds.delete(id);
+    },
+  };
+}
+
+/** The renewals of one daemon. */
+export function createRenewals(deps: RenewDeps): Renewals {
+  const { store, clock } = deps;
+  const rounds = createRounds(deps);
+  const { deadManOf } = rounds;
+  const underWay = new Set<string>();
+
   async function renew(machine: Machine, deadManMs: DurationMs, signal: AbortSignal): Promise<void> {
     try {
       await deps.visit(machine, clock.timeout(VISIT_LIMIT_MS, signal));
     } catch (error) {
-      if (!signal.aborted) failed(machine, deadManMs, messageOf(error));
+      if (!signal.aborted) rounds.failed(machine, deadManMs, messageOf(error));
       return;
     }
     if (signal.aborted) return;
-    renewed(machine.id);
+    rounds.renewed(machine.id);
     checkCertificate(deps, machine.id);
   }
 
@@ -142,11 +160,11 @@ export function createRenewals(deps: RenewDeps): Renewals {
   function seekDue(): Due<string>[] {
     const now = clock.monotonic();
     const due: Due<string>[] = [];
-    for (const id of rounds.keys()) if (!standing.has(store.machine(id)?.phase ?? '')) rounds.delete(id);
+    rounds.forgetUnless((id) => standing.has(store.machine(id)?.phase ?? ''));
     for (const machine of store.machines()) {
       const deadManMs = standing.has(machine.phase) ? deadManOf(machine) : null;
       if (deadManMs === null || underWay.has(machine.id)) continue;
-      const { nextAt } = roundOf(machine, renewEvery(deadManMs));
+      const { nextAt } = rounds.roundOf(machine, renewEvery(deadManMs));
       if (nextAt <= now) due.push({ who: machine.id, at: nextAt });
     }
     return due;
@@ -159,8 +177,7 @@ export function createRenewals(deps: RenewDeps): Renewals {
     for (const id of taken) {
       const machine = store.machine(id);
       const deadManMs = machine !== null && standing.has(machine.phase) ? deadManOf(machine) : null;
-      const isDue = (rounds.get(id)?.nextAt ?? 0) <= clock.monotonic();
-      if (machine === null || deadManMs === null || underWay.has(id) || !isDue) continue;
+      if (machine === null || deadManMs === null || underWay.has(id) || !rounds.isDue(id)) continue;
       underWay.add(id);
       void renew(machine, deadManMs, signal).finally(() => underWay.delete(id));
     }
@@ -168,7 +185,7 @@ export function createRenewals(deps: RenewDeps): Renewals {
   }
 
   return {
-    renewed,
+    renewed: rounds.renewed,
     async run(signal) {
       while (!signal.aborted) {
         const isBusy = startDue(signal);

@@ -80,11 +80,9 @@ function wordOn(
   return mayBeBad ? { kind: 'ok', until: 0 } : null;
 }
 
-/** Looks at all watched hosts until the signal aborts. */
-export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Promise<void> } {
+/** One look at one host, and what it changes. */
+function createLook(deps: WatchDeps): (machine: Machine, signal: AbortSignal) => Promise<void> {
   const { store, docker, clock } = deps;
-  const nextAt = new Map<string, DurationMs>();
-  const underWay = new Set<string>();
 
   function putHealth(id: string, healthy: boolean): Machine | null {
     const machine = store.machine(id);
@@ -105,7 +103,7 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     if (word !== null) await deps.runnerStore.putHealth(lease.store, lease.name, word);
   }
 
-  async function look(machine: Machine, signal: AbortSignal): Promise<void> {
+  return async function look(machine, signal) {
     const host = deps.hostOf(machine);
     if (host === null) return;
     const lease = machine.lease === null ? null : store.lease(machine.lease);
@@ -124,7 +122,15 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     if (signal.aborted) return;
     const after = putHealth(machine.id, healthy);
     if (after !== null && after.lease !== null) await note(after, healthy);
-  }
+  };
+}
+
+/** Looks at all watched hosts until the signal aborts. */
+export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Promise<void> } {
+  const { store, clock } = deps;
+  const look = createLook(deps);
+  const nextAt = new Map<string, DurationMs>();
+  const underWay = new Set<string>();
 
   /** A look that fails says nothing. One function, not a chain of promises: a thousand looks a minute go through here. */
   async function lookSafely(machine: Machine, signal: AbortSignal): Promise<void> {
