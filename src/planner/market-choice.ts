@@ -2,7 +2,7 @@
 // Trap: `when-short` is for jobs that have waited long enough; idle machines never come on demand by it.
 import type { OnDemandRule } from '../domain/config.ts';
 import type { Market } from '../domain/instance.ts';
-import type { EpochMs } from '../domain/units.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import { isCounted } from './count-pool.ts';
 import type { PoolDraft, Slot } from './draft.ts';
 import type { Lane } from './lanes.ts';
@@ -32,9 +32,17 @@ export function beyondRule(rule: OnDemandRule, mix: Mix): number {
   return mix.onDemand;
 }
 
-/** When a need of that age may be met on demand; null = never by its age. */
+/**
+ * What comes on top of a boot: the tick, EC2's answer to a launch (2 to 5 s, docs/ec2.md), making a Docker host of it. The
+ * launch goes out so much earlier, so that a job starts a boot after `fallback_after` and no later.
+ */
+const LEAD_MS: DurationMs = 6 * SECOND_MS;
+
+/** When a need of that age may be met on demand; null = never by its age. Half of the wait at least is kept for spot. */
 export function fallbackAt({ spec }: PoolDraft, since: EpochMs): EpochMs | null {
-  return spec.onDemand.kind === 'when-short' ? since + spec.fallbackAfterMs : null;
+  const { onDemand, fallbackAfterMs } = spec;
+  if (onDemand.kind !== 'when-short') return null;
+  return since + Math.max(fallbackAfterMs / 2, fallbackAfterMs - LEAD_MS);
 }
 
 /** Markets of the next machine, the first choice first. */

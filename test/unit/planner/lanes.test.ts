@@ -142,11 +142,17 @@ describe('what was closed', () => {
 describe('on demand', () => {
   const rests = spot.map((place) => restOn(place));
 
-  test('comes for jobs that have waited fallback_after, and for no others', () => {
-    expect(launches({ rests, age: 59 * SECOND_MS }).found).toEqual([]);
-    const { found } = launches({ rests, age: 60 * SECOND_MS });
+  test('comes for jobs that will have waited fallback_after when a launch is answered, and for no others', () => {
+    expect(launches({ rests, age: 53 * SECOND_MS }).found).toEqual([]);
+    const { found } = launches({ rests, age: 54 * SECOND_MS });
     expect(found).toMatchObject([{ offering: { market: 'on-demand' }, for: 'demand' }]);
     expect(found[0]?.machines).toHaveLength(5);
+  });
+
+  test('leaves at least half of a short fallback_after to spot', () => {
+    const pool = { fallbackAfterMs: 8 * SECOND_MS };
+    expect(launches({ rests, pool, age: 3 * SECOND_MS }).found).toEqual([]);
+    expect(launches({ rests, pool, age: 4 * SECOND_MS }).found).toHaveLength(1);
   });
 
   test('never comes for idle machines', () => {
