@@ -14,6 +14,8 @@ import { allEnded, createWatchedStage, leftovers } from './run/watched-stage.ts'
 export type CrashOptions = {
   /** Default 30. */
   jobs?: number;
+  /** Default `run-instances`. */
+  story?: Story;
   seed?: number;
   /** Only so many points, spread over all; default: every one. */
   sample?: number;
@@ -43,7 +45,19 @@ const REST_MS: DurationMs = 40 * MINUTE_MS;
 const WAVE_MS: DurationMs = 5 * MINUTE_MS;
 const WAVES = 4;
 
-const file = (idleCount: number) => `
+/** How the story's machines are launched. */
+export const STORIES = ['run-instances', 'fleet', 'spot-request'] as const;
+export type Story = (typeof STORIES)[number];
+
+/** hostler's own table of a story; at rest no fleet is wanted, so that its template has to go. */
+const ownTable = (story: Story, isResting: boolean) =>
+  story === 'run-instances'
+    ? ''
+    : `  [runners.hostler]
+    instance_types = ["m5.large", "m6i.large", "m5a.large"]
+    launch = "${isResting ? 'run-instances' : story}"`;
+
+const file = (story: Story, idleCount: number) => `
 concurrent = 20
 [[runners]]
   name = "story"
@@ -60,15 +74,15 @@ concurrent = 20
     MachineDriver = "amazonec2"
     MachineName = "ci-%s"
     MachineOptions = ["amazonec2-region=eu-central-1", "amazonec2-zone=a", "amazonec2-use-private-address=true", "amazonec2-request-spot-instance=true"]
-`;
+${ownTable(story, idleCount === 0)}`;
 
 type Told = { breaches: readonly Breach[]; points: Point[] };
 
 /** Tells the story; the daemon is killed at point number `at`. */
 async function tell(options: CrashOptions, at: number | null): Promise<Told> {
-  const { jobs = 30, seed = 1 } = options;
+  const { jobs = 30, seed = 1, story = 'run-instances' } = options;
   const read = async (idleCount: number) => {
-    const config = await configOf(file(idleCount));
+    const config = await configOf(file(story, idleCount));
     return { ...config, pools: config.pools.map((pool) => driven(pool, 'drop-in')) };
   };
   const [working, resting] = [await read(1), await read(0)];

@@ -4,14 +4,14 @@ import { parseArgs } from 'node:util';
 import { createClock } from '../adapters/system/clock.ts';
 import { HostlerError, messageOf } from '../domain/error.ts';
 import { HOUR_MS, SECOND_MS } from '../domain/units.ts';
-import { type CrashOptions, crashEverywhere } from './crash-everywhere.ts';
+import { type CrashOptions, crashEverywhere, STORIES } from './crash-everywhere.ts';
 import { crashOnThreads, type Reported, runSeeds } from './crew.ts';
 import { type FaultName, faultNames, faults as faultTexts, parseFaults } from './faults/fault-names.ts';
 import { runSeed, type SeedReport } from './run-seed.ts';
 
 const USAGE = `npm run sim -- [--seeds N] [--from N] [--faults all|none|NAME,NAME] [--hours N] [--threads N] [--json]
 npm run sim -- --seed N [--faults …] [--hours N] [--trace]     one seed, with its history
-npm run sim -- --crash everywhere [--sample N] [--point N --trace] [--threads N] [--json]
+npm run sim -- --crash everywhere [--story run-instances|fleet|spot-request] [--sample N] [--point N --trace]
 npm run sim -- --list                                          the faults and what they are
 `;
 
@@ -23,6 +23,7 @@ const options = {
   hours: { type: 'string' },
   threads: { type: 'string', default: '2' },
   crash: { type: 'string' },
+  story: { type: 'string', default: 'run-instances' },
   sample: { type: 'string' },
   point: { type: 'string' },
   trace: { type: 'boolean', default: false },
@@ -141,9 +142,12 @@ async function oneSeed(given: Given, seed: number): Promise<boolean> {
 
 async function crashes(given: Given): Promise<boolean> {
   const begun = clock.monotonic();
-  const wish: CrashOptions = given.sample === null ? {} : { sample: given.sample };
+  const story = STORIES.find((one) => one === given.story);
+  if (story === undefined)
+    throw new HostlerError('usage', `there is no story ${given.story}, only ${STORIES.join(', ')}`);
+  const wish: CrashOptions = given.sample === null ? { story } : { story, sample: given.sample };
   const alone = async (only: number) => {
-    const told = await crashEverywhere(given.trace ? { only, trace: print } : { only });
+    const told = await crashEverywhere(given.trace ? { story, only, trace: print } : { story, only });
     return { ...told, unhandled: [] };
   };
   const report = given.point === null ? await crashOnThreads(wish, given.threads) : await alone(given.point);
@@ -151,7 +155,7 @@ async function crashes(given: Given): Promise<boolean> {
   const { points, all, kinds, unhandled } = report;
   const failures = report.breaches.map((breach) => ({
     ...breach,
-    replay: `npm run sim -- --crash everywhere --point ${breach.point} --trace`,
+    replay: `npm run sim -- --crash everywhere --story ${story} --point ${breach.point} --trace`,
   }));
   const breaches = failures.length + unhandled.length;
   if (given.json) print(JSON.stringify({ points, all, breaches, kinds, wall_s: wall, failures, unhandled }));
