@@ -334,3 +334,25 @@ describe('answers of GitLab 16 to 19', () => {
     expect(await open().version(signal)).toBe('19.4.1-ee');
   });
 });
+
+test('no source and no question asks for a job of the runner: GETs and GraphQL queries are all that goes out', async () => {
+  gitlab.isAdmin = true;
+  gitlab.addProjects(2);
+  gitlab.addJob({ project: 1 });
+  gitlab.runner = { id: 7, tag_list: [], runner_type: 'group_type', groups: [{ id: 1 }] };
+  for (const name of ['rest', 'graphql', 'instance'] as const) await look(name, 1, 2);
+  const one = open();
+  await one.version(signal);
+  await one.runner(7, signal);
+  await one.projects({ kind: 'group', group: 1 }, signal);
+  await one.isProtected({ project: 1, ref: 'main', gitTag: false }, signal);
+  await one.runningJobs(7, signal);
+  await one.jobStatus({ project: 1, id: 1 }, signal);
+  await one.seesInstance(signal);
+  expect(gitlab.asked.length).toBeGreaterThanOrEqual(10);
+  for (const { method, path, body } of gitlab.asked) {
+    expect(path).not.toContain('jobs/request');
+    expect(method === 'GET' || path === '/api/graphql').toBe(true);
+    expect(body).not.toContain('mutation');
+  }
+});
