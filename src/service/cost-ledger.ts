@@ -100,13 +100,12 @@ function createPricer({ prices }: Pick<Deps, 'prices'>) {
 
 /** What stands now, by pool. */
 function tellRunning({ config, metrics, prices }: Deps, standing: readonly Machine[]): void {
+  const byPool = Map.groupBy(standing, ({ pool }) => pool);
   for (const { id } of config.get().pools) {
-    const rates = standing
-      .filter(({ pool }) => pool === id)
-      .map(({ site, offering }) => ({
-        paid: prices.priceOf(site, offering)?.usdPerHour ?? null,
-        onDemand: prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null,
-      }));
+    const rates = (byPool.get(id) ?? []).map(({ site, offering }) => ({
+      paid: prices.priceOf(site, offering)?.usdPerHour ?? null,
+      onDemand: prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null,
+    }));
     metrics.running(id, {
       usdPerHour: rates.reduce((sum, { paid }) => sum + (paid ?? 0), 0),
       onDemandUsdPerHour: rates.reduce((sum, { onDemand }) => sum + (onDemand ?? 0), 0),
@@ -154,7 +153,16 @@ export function createCostLedger(deps: Deps): CostLedger {
     open.set(machine.id, { ...use, machine, from: now });
   }
 
+  /** What ends or changes in one look is written together: hundreds of jobs may end in a few seconds. */
   function look(): void {
+    store.transaction(followAll, 'crash');
+    tellRunning(
+      deps,
+      [...open.values()].map(({ machine }) => machine),
+    );
+  }
+
+  function followAll(): void {
     const now = clock.now();
     const machines = new Map(store.machines().map((machine) => [machine.id, machine]));
     for (const machine of machines.values()) if (isBilled(machine)) follow(machine, now);
@@ -164,10 +172,6 @@ export function createCostLedger(deps: Deps): CostLedger {
       close(one, Math.min(now, machine?.endAskedAt ?? machine?.since ?? now), true);
       open.delete(id);
     }
-    tellRunning(
-      deps,
-      [...open.values()].map(({ machine }) => machine),
-    );
   }
 
   return {
@@ -178,7 +182,9 @@ export function createCostLedger(deps: Deps): CostLedger {
       }
       // What runs on is entered up to here; the next start goes on from it.
       const now = clock.now();
-      for (const one of open.values()) close(one, now, false);
+      store.transaction(() => {
+        for (const one of open.values()) close(one, now, false);
+      }, 'crash');
     },
     report(by, since) {
       // What began since the last look counts in.

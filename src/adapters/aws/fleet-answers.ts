@@ -44,6 +44,12 @@ type AnyPage = Pages[ReaderName];
  */
 const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 };
 
+/**
+ * Milliseconds without a body after which the parser thread ends: longer than the way to the next page of a listing, short
+ * beside the minute between two sweeps. Its heap and what it left free around it, some 25 MB, go back to the system.
+ */
+const WORKER_RESTS_MS = 5_000;
+
 /** One body for the worker. */
 export type WorkerTask = { id: number; reader: ReaderName; body: Uint8Array };
 
@@ -141,12 +147,19 @@ async function collect(body: unknown, signal: AbortSignal): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Parses here when small, in one worker that starts at the first large body. A worker that dies is replaced. */
+/** Parses here when small, in one worker that starts at a large body and ends when no other comes. One that dies is replaced. */
 function createParser(log: Log, workerFromBytes: number) {
   type Waiting = { resolve(page: AnyPage): void; reject(error: Error): void };
   const waiting = new Map<number, Waiting>();
   let worker: Worker | null = null;
   let lastId = 0;
+  let rest: NodeJS.Timeout | undefined;
+
+  const endWorker = (): void => {
+    const ending = worker;
+    worker = null;
+    void ending?.terminate();
+  };
 
   const failAll = (error: Error): void => {
     worker = null;
@@ -159,7 +172,10 @@ function createParser(log: Log, workerFromBytes: number) {
     started.on('message', (reply: WorkerReply) => {
       const entry = waiting.get(reply.id);
       waiting.delete(reply.id);
-      if (waiting.size === 0) started.unref();
+      if (waiting.size === 0) {
+        started.unref();
+        rest = setTimeout(endWorker, WORKER_RESTS_MS).unref();
+      }
       if ('page' in reply) entry?.resolve(reply.page);
       else entry?.reject(new Error(reply.error));
     });
@@ -178,6 +194,7 @@ function createParser(log: Log, workerFromBytes: number) {
   return {
     parse: async (reader: ReaderName, body: Buffer): Promise<AnyPage> => {
       if (body.byteLength < workerFromBytes) return readers[reader](body.toString('utf8'));
+      clearTimeout(rest);
       worker ??= start();
       lastId += 1;
       const id = lastId;
@@ -190,9 +207,8 @@ function createParser(log: Log, workerFromBytes: number) {
       return await page;
     },
     close: (): void => {
-      const ending = worker;
-      worker = null;
-      void ending?.terminate();
+      clearTimeout(rest);
+      endWorker();
       failAll(new Error('closed'));
     },
   };

@@ -5,6 +5,7 @@ import { type Instance, TAG } from '../../domain/instance.ts';
 import { refusal } from '../../domain/outcome.ts';
 import { unreadableAnswer } from './errors.ts';
 import type { FleetAnswers } from './fleet-answers.ts';
+import type { KnownInstances } from './known-instances.ts';
 import type { InstancePage } from './read-instances.ts';
 import type { SiteCalls } from './site-calls.ts';
 
@@ -19,10 +20,15 @@ const MAX_FILTER_VALUES = 200;
 
 type Deps = { calls: SiteCalls; answers: FleetAnswers; signal: AbortSignal };
 
-/** Every instance with this owner tag. Throws `cloud-refused`. */
-export async function listByOwner(owner: string, deps: Deps): Promise<Instance[]> {
+/** Every instance with this owner tag; those that `known` holds unchanged are the same objects. Throws `cloud-refused`. */
+export async function listByOwner(
+  owner: string,
+  deps: Deps & { known: KnownInstances },
+): Promise<Instance[]> {
   const found = await listPages(tagFilter(TAG.owner, [owner]), deps);
-  return found.filter((instance) => instance.tags[TAG.owner] === owner);
+  const listed = found.filter((instance) => instance.tags[TAG.owner] === owner);
+  deps.known.keep(listed);
+  return listed;
 }
 
 /** Every instance of these launches. Throws `cloud-refused`. */
@@ -36,7 +42,7 @@ export async function listByLaunch(tokens: readonly string[], deps: Deps): Promi
   return found.filter((instance) => wanted.has(instance.tags[TAG.launch] ?? ''));
 }
 
-async function listPages(filter: Filter, deps: Deps): Promise<Instance[]> {
+async function listPages(filter: Filter, deps: Deps & { known?: KnownInstances }): Promise<Instance[]> {
   const action = 'DescribeInstances';
   const found = new Map<string, Instance>();
   const seen = new Set<string>();
@@ -50,7 +56,7 @@ async function listPages(filter: Filter, deps: Deps): Promise<Instance[]> {
     const page: InstancePage = await deps.calls.call({ action, signal: deps.signal }, (clients, signal) =>
       deps.answers.describe(clients.describe, input, signal),
     );
-    for (const instance of page.instances) found.set(instance.id, instance);
+    for (const instance of page.instances) found.set(instance.id, deps.known?.same(instance) ?? instance);
     token = page.nextToken;
     if (token !== null && (seen.has(token) || seen.size >= MAX_PAGES))
       throw refusal(action, unreadableAnswer(action, 'pages without end'));
