@@ -49,7 +49,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   const sites = new Map<string, SiteCalls>();
   const known = new Map<string, KnownInstances>();
   const ending = new AbortController();
-  const answers = deps.transport?.answers ?? createFleetAnswers({ log });
+  const answers = deps.transport?.answers ?? createFleetAnswers({ log, clock });
   const templates = createLaunchTemplates(() => clock.monotonic());
   const prices = createPrices(clock);
   const quotaValues = createQuotaValues(clock);

@@ -11,6 +11,8 @@ import type {
 } from '@aws-sdk/client-ec2';
 import { messageOf } from '../../domain/error.ts';
 import { refusal } from '../../domain/outcome.ts';
+import type { DurationMs } from '../../domain/units.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { unreadableAnswer } from './errors.ts';
 import { type Pages, type ReaderName, readers } from './page-readers.ts';
@@ -45,10 +47,10 @@ type AnyPage = Pages[ReaderName];
 const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 };
 
 /**
- * Milliseconds without a body after which the parser thread ends: longer than the way to the next page of a listing, short
+ * Time without a body after which the parser thread ends: longer than the way to the next page of a listing, short
  * beside the minute between two sweeps. Its heap and what it left free around it, some 25 MB, go back to the system.
  */
-const WORKER_RESTS_MS = 5_000;
+const WORKER_RESTS_MS: DurationMs = 5_000;
 
 /** One body for the worker. */
 export type WorkerTask = { id: number; reader: ReaderName; body: Uint8Array };
@@ -67,8 +69,8 @@ type RawStack = {
   ): void;
 };
 
-export function createFleetAnswers(deps: { log: Log; workerFromBytes?: number }): FleetAnswers {
-  const parser = createParser(deps.log, deps.workerFromBytes ?? WORKER_FROM_BYTES);
+export function createFleetAnswers(deps: { log: Log; clock: Clock; workerFromBytes?: number }): FleetAnswers {
+  const parser = createParser(deps, deps.workerFromBytes ?? WORKER_FROM_BYTES);
   const read = async <R extends ReaderName>(
     action: string,
     reader: R,
@@ -148,17 +150,22 @@ async function collect(body: unknown, signal: AbortSignal): Promise<Buffer> {
 }
 
 /** Parses here when small, in one worker that starts at a large body and ends when no other comes. One that dies is replaced. */
-function createParser(log: Log, workerFromBytes: number) {
+function createParser({ log, clock }: { log: Log; clock: Clock }, workerFromBytes: number) {
   type Waiting = { resolve(page: AnyPage): void; reject(error: Error): void };
   const waiting = new Map<number, Waiting>();
   let worker: Worker | null = null;
   let lastId = 0;
-  let rest: NodeJS.Timeout | undefined;
+  let rest = new AbortController();
 
   const endWorker = (): void => {
     const ending = worker;
     worker = null;
     void ending?.terminate();
+  };
+
+  const endAfterRest = async (signal: AbortSignal): Promise<void> => {
+    await clock.sleep(WORKER_RESTS_MS, signal);
+    if (!signal.aborted) endWorker();
   };
 
   const failAll = (error: Error): void => {
@@ -174,7 +181,8 @@ function createParser(log: Log, workerFromBytes: number) {
       waiting.delete(reply.id);
       if (waiting.size === 0) {
         started.unref();
-        rest = setTimeout(endWorker, WORKER_RESTS_MS).unref();
+        rest = new AbortController();
+        void endAfterRest(rest.signal);
       }
       if ('page' in reply) entry?.resolve(reply.page);
       else entry?.reject(new Error(reply.error));
@@ -194,7 +202,7 @@ function createParser(log: Log, workerFromBytes: number) {
   return {
     parse: async (reader: ReaderName, body: Buffer): Promise<AnyPage> => {
       if (body.byteLength < workerFromBytes) return readers[reader](body.toString('utf8'));
-      clearTimeout(rest);
+      rest.abort();
       worker ??= start();
       lastId += 1;
       const id = lastId;
@@ -207,7 +215,7 @@ function createParser(log: Log, workerFromBytes: number) {
       return await page;
     },
     close: (): void => {
-      clearTimeout(rest);
+      rest.abort();
       endWorker();
       failAll(new Error('closed'));
     },

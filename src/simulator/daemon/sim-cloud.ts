@@ -29,7 +29,7 @@ const MANAGER_ADDRESS = '10.0.0.5';
 export function createSimCloud(parts: CloudParts): Cloud {
   const { world, clock, log } = parts;
   // Never in a worker: its answers would come in real time.
-  const answers = createFleetAnswers({ log, workerFromBytes: Number.POSITIVE_INFINITY });
+  const answers = createFleetAnswers({ log, clock, workerFromBytes: Number.POSITIVE_INFINITY });
   return createCloud({
     clock,
     log,
