@@ -11,7 +11,7 @@ import type { Cloud, TerminateAnswer } from '../../ports/cloud.ts';
 import type { Log } from '../../ports/log.ts';
 import { cancelSpotRequests } from './cancel-spot-requests.ts';
 import { createFleetAnswers, type FleetAnswers } from './fleet-answers.ts';
-import { createKnownInstances, type KnownInstances } from './known-instances.ts';
+import { createListingBook } from './known-instances.ts';
 import { launchMachines } from './launch-machines.ts';
 import { createLaunchTemplates } from './launch-templates.ts';
 import { listLeftovers, removeLeftovers } from './leftovers.ts';
@@ -47,7 +47,7 @@ const RESOLVE_LIMIT_MS: DurationMs = MINUTE_MS;
 export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   const { clock, log } = deps;
   const sites = new Map<string, SiteCalls>();
-  const known = new Map<string, KnownInstances>();
+  const known = createListingBook();
   const ending = new AbortController();
   const answers = deps.transport?.answers ?? createFleetAnswers({ log, clock });
   const templates = createLaunchTemplates(() => clock.monotonic());
@@ -68,12 +68,6 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
     sites.set(site.key, calls);
     calls.use(site);
     return calls;
-  };
-
-  const knownAt = ({ key }: CloudSite, owner: string): KnownInstances => {
-    const instances = known.get(`${key} ${owner}`) ?? createKnownInstances();
-    known.set(`${key} ${owner}`, instances);
-    return instances;
   };
 
   return {
@@ -107,7 +101,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
     terminate: async (site, instances, signal) => await terminateAt(at(site), instances, signal),
 
     list: async (site, owner, signal) =>
-      await listByOwner(owner, { calls: at(site), answers, signal, known: knownAt(site, owner) }),
+      await listByOwner(owner, { calls: at(site), answers, signal, known: known(site.key, owner) }),
 
     listLaunches: async (site, tokens, signal) =>
       tokens.length === 0 ? [] : await listByLaunch(tokens, { calls: at(site), answers, signal }),

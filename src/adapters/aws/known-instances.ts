@@ -37,3 +37,14 @@ export function createKnownInstances(): KnownInstances {
     },
   };
 }
+
+/** What is known of each site (its key) and owner. */
+export function createListingBook(): (site: string, owner: string) => KnownInstances {
+  const book = new Map<string, KnownInstances>();
+  return (site, owner) => {
+    const key = `${site} ${owner}`;
+    const known = book.get(key) ?? createKnownInstances();
+    book.set(key, known);
+    return known;
+  };
+}
