@@ -54,7 +54,6 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
   const prices = createPrices(clock);
   const quotaValues = createQuotaValues(clock);
   const resolved = createResolutionCache<ResolvedLaunch>(() => clock.monotonic());
-  const managerAddresses = deps.managerAddresses ?? ownAddresses;
   const callDeps = {
     clock,
     log,
@@ -79,7 +78,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
           clock,
           log: log.child({ site: spec.site.key }),
           signal: clock.timeout(RESOLVE_LIMIT_MS, ending.signal),
-          managerAddresses: managerAddresses(),
+          managerAddresses: (deps.managerAddresses ?? ownAddresses)(),
           hostPorts,
         }),
       );
