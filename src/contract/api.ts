@@ -181,6 +181,8 @@ export type QueueReply = {
   why: string;
   gitlab: string | null;
   remarks: readonly string[];
+  /** Why looks fail now, also while the last good one still counts; null = they do not. */
+  failing: string | null;
   /** How long a job may wait until it is seen, by polling; null where nothing is polled. */
   seen_within_s: { busy: number; quiet: number } | null;
   /** Where webhooks are taken, or why they are not; null = not asked for. */

@@ -54,8 +54,8 @@ export interface Metrics {
   ec2Call(action: string, outcome: string, ms: DurationMs): void;
   queue(gauges: QueueGauges): void;
   gitlabCall(what: string, outcome: string, ms: DurationMs): void;
-  /** Calls a minute that may go out, and what GitLab says is left of its limit; null = it says nothing. */
-  gitlabBudget(callsPerMinute: number, remaining: number | null): void;
+  /** Calls a minute that may go out to a GitLab (its host), and what it says is left of its limit; null = it says nothing. */
+  gitlabBudget(gitlab: string, callsPerMinute: number, remaining: number | null): void;
   tick(ms: DurationMs, at: EpochMs): void;
   tickFailed(): void;
   sourceAge(source: string, site: string, ms: DurationMs): void;

@@ -30,9 +30,9 @@ export type CallReport = {
   retryAt: EpochMs | null;
 };
 
-/** Every request goes through it: `enter` waits for its turn and throws when the signal aborts. */
+/** Every request goes through it: `enter` waits for its turn and throws when the signal aborts. Urgent ones go first. */
 export interface CallGate {
-  enter(signal: AbortSignal): Promise<void>;
+  enter(signal: AbortSignal, isUrgent?: boolean): Promise<void>;
   /** Always follows `enter`. */
   leave(report: CallReport): void;
 }
@@ -42,6 +42,8 @@ export type LookOrder = {
   projects: readonly ProjectRef[];
   /** Words of GitLab; usually `pending` alone. */
   statuses: readonly string[];
+  /** Somebody said that these changed: their calls go before the usual ones. */
+  urgent?: boolean;
 };
 
 export type QueueAnswer = {

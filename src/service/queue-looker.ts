@@ -99,13 +99,15 @@ function statusesFor({ source, book }: Context): readonly string[] {
   return looksAhead ? ['pending', 'created', 'running'] : ['pending'];
 }
 
-async function look(context: Context, ids: readonly number[], signal: AbortSignal): Promise<void> {
+type Due = { ids: readonly number[]; urgent: boolean };
+
+async function look(context: Context, { ids, urgent }: Due, signal: AbortSignal): Promise<void> {
   const { site, book, clock } = context;
   let hasNews = false;
   try {
     const from = await site.source(context.source, signal);
     const projects = ids.flatMap((id) => book.projects.get(id) ?? []);
-    const answer = await from.look({ projects, statuses: statusesFor(context) }, signal);
+    const answer = await from.look({ projects, statuses: statusesFor(context), urgent }, signal);
     context.perLook = Math.max(1, from.projectsPerLook);
     hasNews = book.keep(ids, answer);
     context.failing = commonRefusal(context);
@@ -153,15 +155,17 @@ function step(context: Context, signal: AbortSignal): EpochMs {
   const now = context.clock.now();
   if (context.book.pools().length === 0) return now + MINUTE_MS;
   context.periods = planned(context, now);
-  while (context.calls < MOST_IN_FLIGHT) {
+  for (;;) {
     const most = context.perLook;
-    const { due, nextAt } = nextLooks(openHistories(context, now), context.periods, { now, most });
-    if (due.length === 0) return nextAt ?? now + MINUTE_MS;
-    for (const id of due) begin(context, id, now);
+    const { due: ids, nextAt } = nextLooks(openHistories(context, now), context.periods, { now, most });
+    if (ids.length === 0) return nextAt ?? now + MINUTE_MS;
+    const urgent = ids.some((id) => context.book.histories.get(id)?.dirtyAt !== null);
+    // What changed does not wait for a look of a sweep to end.
+    if (context.calls >= MOST_IN_FLIGHT + (urgent ? 1 : 0)) return now + MINUTE_MS;
+    for (const id of ids) begin(context, id, now);
     context.calls += 1;
-    void look(context, due, signal);
+    void look(context, { ids, urgent }, signal);
   }
-  return now + MINUTE_MS;
 }
 
 function isHeld(

@@ -91,7 +91,7 @@ type Context = Deps & {
 
 function gateOf(context: Context, url: string): QueueGate {
   const { host } = new URL(url);
-  const gate = context.gates.get(host) ?? createQueueGate(context);
+  const gate = context.gates.get(host) ?? createQueueGate(host, context);
   context.gates.set(host, gate);
   return gate;
 }

@@ -82,7 +82,7 @@ function seenWithin({ periods }: QueueStatus): QueueReply['seen_within_s'] {
 
 /** The reply for one pool; at most `jobs` of its jobs are named. */
 export function queueReply(status: QueueStatus, now: EpochMs, jobs: number): QueueReply {
-  const { verdicts } = status;
+  const { verdicts, told } = status;
   const oldest = verdicts.toSorted(
     (a, b) => waitingSince(a.job, a.observedAt) - waitingSince(b.job, b.observedAt) || a.job.id - b.job.id,
   );
@@ -95,11 +95,12 @@ export function queueReply(status: QueueStatus, now: EpochMs, jobs: number): Que
     why: status.why,
     gitlab: status.url,
     remarks: status.remarks,
+    failing: status.failing,
     seen_within_s: seenWithin(status),
     webhook: status.webhook,
     watched: status.projects,
-    pending: verdicts.length,
-    may_take: verdicts.filter(({ match }) => match.takes).length,
+    pending: verdicts.length + told,
+    may_take: verdicts.filter(({ match }) => match.takes).length + told,
     oldest_s: first === undefined ? null : secondsSince(waitingSince(first.job, first.observedAt), now),
     coming: status.coming.length,
     forecast: status.forecast.map(({ from, jobs: expected }) => ({ from: isoTime(from), jobs: expected })),

@@ -53,6 +53,10 @@ export type QueueStatus = PoolQueue & {
   forecast: readonly ForecastSlot[];
   /** Where webhooks are taken, or why they are not; null = not asked for. */
   webhook: string | null;
+  /** Why looks fail now, also while the last good one still counts. */
+  failing: string | null;
+  /** Jobs that the runner's own figures tell of, where they are the source. */
+  told: number;
 };
 
 export type QueueWatch = {
@@ -184,8 +188,10 @@ function report(context: Context, now: EpochMs): void {
 function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
   const { looker, scope, site, spec } = member;
   const looked = looker?.state();
+  const state = stateOf(member, context.figures, now);
+  const figure = state.source === 'metrics' ? context.figures.group(spec.id, now) : null;
   return {
-    ...stateOf(member, context.figures, now),
+    ...state,
     url: site?.url ?? null,
     remarks: scope?.remarks ?? [],
     projects: scope?.projects.length ?? 0,
@@ -195,6 +201,8 @@ function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
     coming: context.ahead.coming(member, now),
     forecast: context.ahead.forecast(spec, now),
     webhook: context.webhooks.describe(member.settings.webhook?.listen ?? null, now),
+    failing: looked?.failing ?? null,
+    told: figure?.queuedAt.length ?? 0,
   };
 }
 

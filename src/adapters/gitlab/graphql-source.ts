@@ -117,7 +117,7 @@ async function askBatch(
 ): Promise<Page[]> {
   const { state, sum } = context;
   const operations = pages.map((page) => operationFor(page, order.statuses, state));
-  const { parts, answer } = await askMany(http, operations, context.signal);
+  const { parts, answer } = await askMany(http, operations, context.signal, order.urgent);
   const at = { ...answer, url: context.url, status: order.statuses[0] ?? 'pending' };
   const answered = parts.flatMap((part, index) => {
     const page = pages[index];

@@ -41,9 +41,10 @@ export async function askGraph(
   http: GitlabHttp,
   operation: Operation,
   signal: AbortSignal,
+  urgent = false,
 ): Promise<GraphData & { answer: JsonAnswer }> {
   if (operation.query.length > MOST_QUERY) throw gitlabError('malformed', 'a GraphQL query is too long');
-  const answer = await http.ask({ what: 'graphql', path: 'graphql', body: operation }, signal);
+  const answer = await http.ask({ what: 'graphql', path: 'graphql', body: operation, urgent }, signal);
   const { data, errors } = readOne(answer.json);
   const [first] = errors;
   if (first !== undefined && Object.values(data).every((value) => value === null)) throw graphError(first);
@@ -55,8 +56,9 @@ export async function askMany(
   http: GitlabHttp,
   operations: readonly Operation[],
   signal: AbortSignal,
+  urgent = false,
 ): Promise<{ parts: GraphData[]; answer: JsonAnswer }> {
-  const answer = await http.ask({ what: 'graphql', path: 'graphql', body: operations }, signal);
+  const answer = await http.ask({ what: 'graphql', path: 'graphql', body: operations, urgent }, signal);
   // A refusal of the whole batch comes as one object.
   if (!Array.isArray(answer.json)) throw graphError(readOne(answer.json).errors[0] ?? 'no list of answers');
   const parts = asList('graphql', answer.json).map(readOne);

@@ -17,8 +17,10 @@ export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const REQUEST_LIMIT_MS: DurationMs = 40 * SECOND_MS;
 /** Hops within the same host: a renamed project is one. */
 const MOST_REDIRECTS = 2;
-/** Answers remembered by their ETag: pages of project lists. */
+/** Answers remembered by their ETag: pages of project lists … */
 const MOST_REMEMBERED = 200;
+/** … and characters of all of them: pages of 100 projects have some 400,000 each. */
+const MOST_REMEMBERED_TEXT = 32 * 1024 * 1024;
 /** Characters of GitLab's own words in a message. */
 const MOST_WORDS = 200;
 /** Characters; GitLab's tokens have 20 and more. A shorter one stands in other words by chance. */
@@ -43,6 +45,8 @@ export type Ask = {
   body?: unknown;
   /** Remember the answer and ask with If-None-Match the next time. */
   remember?: boolean;
+  /** Goes before the usual calls. */
+  urgent?: boolean;
 };
 
 export type GitlabHttp = {
@@ -138,22 +142,30 @@ function redirectTarget(location: string | null, from: URL, cut: (text: string) 
   return target;
 }
 
+/** `size`: characters of the answer as it came. */
+type Remembered = { etag: string; answer: JsonAnswer; size: number };
+
 type Etags = {
-  remembered: ReadonlyMap<string, { etag: string; answer: JsonAnswer }>;
-  remember(path: string, etag: string | null, answer: JsonAnswer): void;
+  remembered: ReadonlyMap<string, Remembered>;
+  remember(path: string, etag: string | null, answer: JsonAnswer, size: number): void;
 };
 
 /** Answers by path, the newest ones. */
 function createEtags(): Etags {
-  const remembered = new Map<string, { etag: string; answer: JsonAnswer }>();
+  const remembered = new Map<string, Remembered>();
   return {
     remembered,
-    remember(path, etag, answer) {
+    remember(path, etag, answer, size) {
       remembered.delete(path);
       if (etag === null || etag.length > 200) return;
-      const [oldest] = remembered.keys();
-      if (remembered.size >= MOST_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
-      remembered.set(path, { etag, answer });
+      remembered.set(path, { etag, answer, size });
+      let all = 0;
+      for (const one of remembered.values()) all += one.size;
+      for (const [oldest, one] of remembered) {
+        if (remembered.size <= MOST_REMEMBERED && all <= MOST_REMEMBERED_TEXT) break;
+        remembered.delete(oldest);
+        all -= one.size;
+      }
     },
   };
 }
@@ -208,13 +220,13 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
     }
     const page = nextPage(raw.headers, { root, asked: ask.path });
     const answer = { json, ...page, sentAt, skew: clockSkew(raw.headers, sentAt) };
-    if (ask.remember === true) remember(ask.path, header(raw.headers, 'etag'), answer);
+    if (ask.remember === true) remember(ask.path, header(raw.headers, 'etag'), answer, raw.text.length);
     return answer;
   }
 
   return {
     async ask(ask, signal) {
-      await gate.enter(signal);
+      await gate.enter(signal, ask.urgent);
       const begun = clock.monotonic();
       const sentAt = clock.now();
       let raw: Raw | null = null;

@@ -5,7 +5,7 @@ import { gitlabError } from '../../domain/gitlab-failure.ts';
 import type { QueuedJob } from '../../domain/queue.ts';
 import { type DurationMs, MINUTE_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { QueueAnswer, QueueSource } from '../../ports/queue.ts';
+import type { LookOrder, QueueAnswer, QueueSource } from '../../ports/queue.ts';
 import { graphConnection, graphJob, readEach } from './answers.ts';
 import { askGraph, graphError } from './graphql.ts';
 import type { GitlabHttp } from './http-client.ts';
@@ -53,15 +53,15 @@ export function createInstanceSource(http: GitlabHttp, url: string, clock: Clock
 
   type Sum = { jobs: Map<number, QueuedJob>; observedAt: number; complete: boolean };
 
-  async function readPages(statuses: readonly string[], signal: AbortSignal): Promise<Sum> {
+  async function readPages({ statuses, urgent }: LookOrder, signal: AbortSignal): Promise<Sum> {
     const sum: Sum = { jobs: new Map(), observedAt: Infinity, complete: true };
     const query = queryFor(statuses);
     const seen = new Set<string | null>();
     for (let after: string | null = null; ; ) {
       if (seen.size >= MOST_PAGES || seen.has(after)) return { ...sum, complete: false };
       seen.add(after);
-      const asked = askGraph(http, { operationName: 'hostlerPending', query, variables: { after } }, signal);
-      const { data, errors, answer } = await asked;
+      const operation = { operationName: 'hostlerPending', query, variables: { after } };
+      const { data, errors, answer } = await askGraph(http, operation, signal, urgent);
       const connection = graphConnection.safeParse(data['jobs']);
       if (!connection.success) throw graphError(errors[0] ?? 'the answer holds no jobs');
       const { read, whole } = readEach(graphJob, connection.data.nodes);
@@ -82,8 +82,8 @@ export function createInstanceSource(http: GitlabHttp, url: string, clock: Clock
   return {
     name: 'instance',
     projectsPerLook: 0,
-    async look({ statuses }, signal): Promise<QueueAnswer> {
-      const { jobs, observedAt, complete } = await readPages(statuses, signal);
+    async look(order, signal): Promise<QueueAnswer> {
+      const { jobs, observedAt, complete } = await readPages(order, signal);
       if (jobs.size === 0) await checkRight(signal);
       wasEmpty = jobs.size === 0;
       return { jobs: [...jobs.values()], observedAt, complete, refused: [] };

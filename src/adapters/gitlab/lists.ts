@@ -2,8 +2,8 @@
 import { HostlerError } from '../../domain/error.ts';
 import { gitlabError, gitlabFailure } from '../../domain/gitlab-failure.ts';
 
-/** Entries of one page; GitLab gives at most 100. */
-const MOST_ENTRIES = 1_000;
+/** Entries of one page; GitLab gives at most 100, and a job may take some 10 KB. */
+const MOST_ENTRIES = 200;
 
 /** Throws `gitlab-unreachable` when the answer is no list. */
 export function asList(what: string, json: unknown): readonly unknown[] {

@@ -16,7 +16,7 @@ type Part = { jobs: QueuedJob[]; complete: boolean; observedAt: number };
 async function lookAt(
   http: GitlabHttp,
   project: Project,
-  statuses: readonly string[],
+  { statuses, urgent = false }: Pick<LookOrder, 'statuses' | 'urgent'>,
   signal: AbortSignal,
 ): Promise<Part> {
   const scopes = statuses.map((status) => `scope[]=${encodeURIComponent(status)}`).join('&');
@@ -28,7 +28,7 @@ async function lookAt(
     if (seen.size >= MOST_PAGES || seen.has(path)) return { ...part, complete: false };
     seen.add(path);
     try {
-      const answer = await http.ask({ what: 'jobs', path }, signal);
+      const answer = await http.ask({ what: 'jobs', path, urgent }, signal);
       const { read, whole } = readEach(restJob, asList('jobs', answer.json));
       if (part.observedAt === 0) part.observedAt = answer.sentAt;
       part.complete &&= whole && answer.whole;
@@ -47,7 +47,7 @@ export function createRestSource(http: GitlabHttp): QueueSource {
   return {
     name: 'rest',
     projectsPerLook: 1,
-    async look({ projects, statuses }, signal): Promise<QueueAnswer> {
+    async look(order, signal): Promise<QueueAnswer> {
       const answer = {
         jobs: [] as QueuedJob[],
         complete: true,
@@ -55,9 +55,9 @@ export function createRestSource(http: GitlabHttp): QueueSource {
       };
       let observedAt = Infinity;
       const failures: unknown[] = [];
-      for (const project of projects) {
+      for (const project of order.projects) {
         try {
-          const part = await lookAt(http, project, statuses, signal);
+          const part = await lookAt(http, project, order, signal);
           answer.jobs.push(...part.jobs);
           answer.complete &&= part.complete;
           observedAt = Math.min(observedAt, part.observedAt);

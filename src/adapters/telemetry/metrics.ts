@@ -115,8 +115,8 @@ function setQueue(series: Series, labels: PoolLabels, gauges: QueueGauges): void
   const { pool } = gauges;
   for (const source of queueSources)
     series.queueSource.set(labels.of(series.queueSource, { pool, source }), source === gauges.source ? 1 : 0);
-  // A pool without a source misses nothing.
-  const isSeen = gauges.source === null || gauges.state === 'fresh' || gauges.state === 'off';
+  // Off: nobody asked for a queue, or nothing was looked at yet. A token that never worked leaves no source and is missed.
+  const isSeen = gauges.state === 'fresh' || gauges.state === 'off';
   series.queueFresh.set(labels.of(series.queueFresh, { pool }), isSeen ? 1 : 0);
   series.queueOldest.set(labels.of(series.queueOldest, { pool }), gauges.oldestMs / 1_000);
   series.queueHeld.set(labels.of(series.queueHeld, { pool }), gauges.held);
@@ -213,9 +213,9 @@ function daemonMetrics(series: Series): Omit<Metrics, keyof PoolMetrics | 'rende
       series.gitlabCalls.inc({ call, outcome });
       series.gitlabSeconds.observe({ call }, ms / 1_000);
     },
-    gitlabBudget: (callsPerMinute, remaining) => {
-      series.gitlabBudget.set(callsPerMinute);
-      if (remaining !== null) series.gitlabLeft.set(remaining);
+    gitlabBudget: (gitlab, callsPerMinute, remaining) => {
+      series.gitlabBudget.set({ gitlab }, callsPerMinute);
+      if (remaining !== null) series.gitlabLeft.set({ gitlab }, remaining);
     },
     tick: (ms, at) => {
       series.tick.observe(ms / 1_000);

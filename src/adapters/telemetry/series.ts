@@ -149,12 +149,12 @@ function queueSeries({ gauge, counter, histogram }: Makers) {
     gitlabBudget: gauge(
       'hostler_gitlab_budget_calls',
       'Calls to GitLab a minute that hostler allows itself',
-      [],
+      ['gitlab'],
     ),
     gitlabLeft: gauge(
       'hostler_gitlab_remaining_calls',
       "What GitLab's RateLimit-Remaining last said; no value while it says nothing",
-      [],
+      ['gitlab'],
     ),
   };
 }

@@ -44,13 +44,16 @@ async function explainAll(client: Client, screen: Screen): Promise<Story> {
   return { json: plan, lines: [...empty, ...blocks, ...explainActions(plan, screen.now)] };
 }
 
+type Pending = { jobs: QueueJobReply[]; more: number };
+
 /** The oldest pending jobs that a pool is sized for. A daemon of the version before has no such list. */
-async function jobsOf(client: Client, pool: string): Promise<QueueJobReply[]> {
+async function jobsOf(client: Client, pool: string): Promise<Pending> {
   try {
     const queue = (await client.queue()).find((entry) => entry.pool === pool);
-    return (queue?.jobs ?? []).filter(({ takes }) => takes).slice(0, POOL_JOBS);
+    const jobs = (queue?.jobs ?? []).filter(({ takes }) => takes).slice(0, POOL_JOBS);
+    return { jobs, more: jobs.length === 0 ? 0 : (queue?.may_take ?? 0) - jobs.length };
   } catch (error) {
-    if (error instanceof HostlerError && error.code === 'not-found') return [];
+    if (error instanceof HostlerError && error.code === 'not-found') return { jobs: [], more: 0 };
     throw error;
   }
 }
@@ -58,13 +61,14 @@ async function jobsOf(client: Client, pool: string): Promise<QueueJobReply[]> {
 async function explainOnePool(client: Client, name: string, screen: Screen): Promise<Story | null> {
   const pool = (await client.pools()).find(({ id }) => id === name);
   if (pool === undefined) return null;
-  const [plan, events, jobs] = await Promise.all([
+  const [plan, events, { jobs, more }] = await Promise.all([
     client.plan(),
     client.events({ pool: name, limit: POOL_EVENTS }),
     jobsOf(client, name),
   ]);
   const size = plan.pools.find((entry) => entry.pool === name);
-  const pending = jobs.length === 0 ? [] : ['', ...drawJobs(jobs, screen.paint)];
+  const left = more > 0 ? [`  ${more} more: hostler queue --jobs ${jobs.length + more} names them`] : [];
+  const pending = jobs.length === 0 ? [] : ['', ...drawJobs(jobs, screen.paint), ...left];
   return {
     json: { pool, plan: size ?? null, events, jobs },
     lines: [...explainPool(pool, size, screen), ...pending, '', ...historyLines(events, screen.paint)],

@@ -26,14 +26,17 @@ const ways: Readonly<Record<NonNullable<QueueReply['source']>, string>> = {
 };
 
 function sourceLines(queue: QueueReply, paint: Paint): string[] {
-  const { source, state, age_s: age, why, gitlab } = queue;
+  const { source, state, age_s: age, why, gitlab, failing } = queue;
   const colours = { fresh: paint.green, stale: paint.red, failed: paint.red, off: paint.dim };
   const from = source === null ? 'not looked at' : `by ${ways[source]}`;
   const at = gitlab === null ? '' : ` at ${plain(gitlab)}`;
   const seen = age === null ? '' : `, seen ${seconds(age)} ago`;
+  // The runner's figures are no sight of the queue, but they are in use.
+  const stand = source === 'metrics' && age !== null ? paint.green('in use') : colours[state](state);
   return [
-    `${paint.bold(`pool ${plain(queue.pool)}`)}  ${colours[state](state)}, ${from}${at}${seen}`,
+    `${paint.bold(`pool ${plain(queue.pool)}`)}  ${stand}, ${from}${at}${seen}`,
     ...(why === '' ? [] : [`  why     ${plain(why)}`]),
+    ...(!failing || failing === why ? [] : [`  failing ${plain(failing)}`]),
     ...queue.remarks.map((remark) => `  note    ${plain(remark)}`),
   ];
 }
@@ -53,7 +56,9 @@ function waitLines({ seen_within_s: within, webhook, watched }: QueueReply): str
 
 function sumLines(queue: QueueReply): string[] {
   const { pending, may_take: takes, oldest_s: oldest, coming, forecast, source } = queue;
-  if (source === null || source === 'metrics') return [];
+  if (source === null) return [];
+  if (source === 'metrics')
+    return [`  jobs    ${pending} waited when the runner last took one, within the last minute`];
   const since = oldest === null ? '' : `, the oldest for ${seconds(oldest)}`;
   const soon = coming === 0 ? '' : `; ${coming} more when their stage begins`;
   const [expected] = forecast;

@@ -38,6 +38,8 @@ const status = (over: Partial<QueueStatus> = {}): QueueStatus => ({
   coming: [],
   forecast: [],
   webhook: null,
+  failing: null,
+  told: 0,
   ...over,
 });
 
@@ -94,5 +96,10 @@ describe('the reply for one queue', () => {
       observedAt: NOON,
     }));
     expect(queueReply(status({ verdicts }), NOON, 10).projects[0]?.oldest_s).toBe(30);
+  });
+
+  test('counts what the runner itself tells where that is the source, and says why looks fail', () => {
+    const reply = queueReply(status({ source: 'metrics', told: 7, failing: 'away' }), NOON, 3);
+    expect(reply).toMatchObject({ pending: 7, may_take: 7, jobs: [], failing: 'away' });
   });
 });

@@ -409,3 +409,24 @@ describe('TLS', () => {
     );
   });
 });
+
+test('remembered answers cost bounded memory, however large a hostile GitLab makes them', async () => {
+  const asked: (string | undefined)[] = [];
+  const padding = 'x'.repeat(7 * 1024 * 1024);
+  const server = createServer((request, response) => {
+    asked.push(request.headers['if-none-match']);
+    response.setHeader('etag', `W/"${request.url}"`);
+    if (request.headers['if-none-match'] === undefined) response.end(JSON.stringify([padding]));
+    else response.writeHead(304).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(() => server.close());
+  const http = client(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const page = (id: number) =>
+    http.ask({ what: 'projects', path: `v4/projects?page=${id}`, remember: true }, signal);
+  for (let id = 1; id <= 6; id++) await page(id);
+  await page(6);
+  expect(asked.at(-1)).toBe('W/"/api/v4/projects?page=6"');
+  await page(1);
+  expect(asked.at(-1)).toBeUndefined();
+});

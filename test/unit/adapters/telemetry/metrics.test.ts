@@ -242,3 +242,26 @@ describe('papers', () => {
     expect(check.status).toBe(0);
   });
 });
+
+test('a queue that never came into sight counts as missed, and what GitLab does not say has no value', async () => {
+  const metrics = createMetrics({ compat: false });
+  const gauges = { pool: 'linux', source: null, oldestMs: 0, held: 0, ageMs: null };
+  metrics.queue({ ...gauges, state: 'failed' });
+  metrics.queue({ ...gauges, pool: 'quiet', state: 'off' });
+  metrics.gitlabBudget('one.example.com', 150, null);
+  metrics.gitlabBudget('two.example.com', 30, 12);
+  const { samples } = parse(await metrics.render());
+  const of = (name: string) =>
+    samples
+      .filter((sample) => sample.name === name)
+      .map(({ labels, value }) => [...Object.values(labels), value]);
+  expect(of('hostler_queue_fresh_state')).toEqual([
+    ['linux', 0],
+    ['quiet', 1],
+  ]);
+  expect(of('hostler_gitlab_remaining_calls')).toEqual([['two.example.com', 12]]);
+  expect(of('hostler_gitlab_budget_calls')).toEqual([
+    ['one.example.com', 150],
+    ['two.example.com', 30],
+  ]);
+});

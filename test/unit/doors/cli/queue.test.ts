@@ -12,6 +12,7 @@ const aQueue: QueueReply = {
   why: '1 projects: one call each is within the limits',
   gitlab: 'https://gitlab.example.com',
   remarks: ['the token may not read the runner'],
+  failing: null,
   seen_within_s: { busy: 10, quiet: 300 },
   webhook: 'taken at :9260, last one 3s ago',
   watched: 12,
@@ -111,6 +112,21 @@ describe('hostler queue', () => {
     const { out } = await run('queue', [{ ...lost, seen_within_s: null, projects: [], remarks: [] }]);
     expect(out).toContain('failed, not looked at');
     expect(out).toContain('why     GitLab is away');
+  });
+
+  test('says at once that looks fail, while the last good one still counts', async () => {
+    const { out } = await run('queue', [{ ...aQueue, failing: 'GitLab answered jobs with status 500' }]);
+    expect(out).toContain('fresh, by REST');
+    expect(out).toContain('  failing GitLab answered jobs with status 500');
+    const old = await run('queue', [{ ...aQueue, failing: undefined }]);
+    expect(old.out).not.toContain('failing');
+  });
+
+  test("shows the runner's own figures as in use, with their number", async () => {
+    const told = { ...aQueue, source: 'metrics' as const, state: 'off' as const, pending: 7, jobs: [] };
+    const { out } = await run('queue', [{ ...told, seen_within_s: null, projects: [], gitlab: null }]);
+    expect(out).toContain("pool build  in use, by the runner's own metrics, seen 4s ago");
+    expect(out).toContain('  jobs    7 waited when the runner last took one, within the last minute');
   });
 
   test('refuses a number of jobs that is none', async () => {
