@@ -6,8 +6,8 @@ import { SECOND_MS } from '../domain/units.ts';
 import { waitingSince } from '../queue/group-jobs.ts';
 import { whyNotTexts } from '../queue/match-job.ts';
 import type { Verdict } from './queue-look-book.ts';
+import type { QueueStatus } from './queue-status.ts';
 import { isoTime } from './replies.ts';
-import type { QueueStatus } from './watch-queue.ts';
 
 /** Rows of projects in one reply: more belong to no screen. */
 const MOST_PROJECTS = 1_000;

@@ -32,9 +32,9 @@ import type { Leases } from './leases.ts';
 import { freshMemory } from './pool-memory.ts';
 import { type Switch, switchPools } from './pool-switches.ts';
 import { queueReply } from './queue-reply.ts';
+import type { QueueStatus } from './queue-status.ts';
 import { eventReply, isoTime, launchReply, leaseReply, machineReply, poolReply } from './replies.ts';
 import type { WaitingLine } from './waiting-line.ts';
-import type { QueueStatus } from './watch-queue.ts';
 
 /** Events of one machine in its detail answer. */
 const MACHINE_EVENTS = 200;

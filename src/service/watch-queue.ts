@@ -3,7 +3,7 @@
 // Traps: the loop's tick asks `view` and never waits; a queue that is not seen is held, not empty.
 import { messageOf } from '../domain/error.ts';
 import type { Plan } from '../domain/plan.ts';
-import type { ComingJob, ForecastSlot, JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
+import type { JobGroup, PoolQueue, QueueView } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -13,18 +13,17 @@ import type { Random } from '../ports/random.ts';
 import type { Store } from '../ports/store.ts';
 import { groupJobs, type JudgedLook, mergeLooks } from '../queue/group-jobs.ts';
 import type { PaceState } from '../queue/pace.ts';
-import type { Periods } from '../queue/poll-plan.ts';
 import type { CurrentConfig } from './current-config.ts';
 import { createEndedJobs } from './ended-jobs.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
 import { createQueueAhead, type QueueAhead } from './queue-ahead.ts';
 import { createQueueFigures, type QueueFigures } from './queue-figures.ts';
-import type { Verdict } from './queue-look-book.ts';
 import { createQueueMembers, type Member, type QueueMembers } from './queue-members.ts';
 import { createQueueMemory, type QueueMemory } from './queue-memory.ts';
 import { createQueueReporter, type QueueReporter } from './queue-reporter.ts';
 import { stateOf } from './queue-state.ts';
+import { type QueueStatus, statusOf } from './queue-status.ts';
 import { createWebhookBook, type WebhookBook } from './webhook-book.ts';
 
 /** States and figures are looked over this often, and a new configuration is noticed. */
@@ -34,30 +33,6 @@ const IDLE_ROUND_MS: DurationMs = 5 * SECOND_MS;
 
 /** Clocks are slewed by fractions of a second; what differs by more was set. */
 const JUMP_MS: DurationMs = 5 * SECOND_MS;
-
-/** One pool's queue for people: `hostler queue`. */
-export type QueueStatus = PoolQueue & {
-  /** GitLab's address; null when it is not asked. */
-  url: string | null;
-  /** What is assumed, and what the token may not see. */
-  remarks: readonly string[];
-  projects: number;
-  periods: Periods | null;
-  /** Pending jobs with the verdict on each. */
-  verdicts: readonly Verdict[];
-  /** Projects hidden from the token, with GitLab's words. */
-  refused: ReadonlyMap<number, string>;
-  /** Jobs whose stage is about to begin, where lookahead is on. */
-  coming: readonly ComingJob[];
-  /** Jobs at a time that are usual in this quarter of an hour and the next ones, where forecast is on and has learned. */
-  forecast: readonly ForecastSlot[];
-  /** Where webhooks are taken, or why they are not; null = not asked for. */
-  webhook: string | null;
-  /** Why looks fail now, also while the last good one still counts. */
-  failing: string | null;
-  /** Jobs that the runner's own figures tell of, where they are the source. */
-  told: number;
-};
 
 export type QueueWatch = {
   run(signal: AbortSignal): Promise<void>;
@@ -183,27 +158,6 @@ function report(context: Context, now: EpochMs): void {
     pending.set(id, { jobs, at: Math.min(now, ...looked.map(({ observedAt }) => observedAt)) });
   }
   memory.save(pending, now);
-}
-
-function statusOf(context: Context, member: Member, now: EpochMs): QueueStatus {
-  const { looker, scope, site, spec } = member;
-  const looked = looker?.state();
-  const state = stateOf(member, context.figures, now);
-  const figure = state.source === 'metrics' ? context.figures.group(spec.id, now) : null;
-  return {
-    ...state,
-    url: site?.url ?? null,
-    remarks: scope?.remarks ?? [],
-    projects: scope?.projects.length ?? 0,
-    periods: looked?.periods ?? null,
-    verdicts: looker?.verdicts(spec.id) ?? [],
-    refused: looked?.refused ?? new Map(),
-    coming: context.ahead.coming(member, now),
-    forecast: context.ahead.forecast(spec, now),
-    webhook: context.webhooks.describe(member.settings.webhook?.listen ?? null, now),
-    failing: looked?.failing ?? null,
-    told: figure?.queuedAt.length ?? 0,
-  };
 }
 
 /** How far the wall clock was set since the last question; 0 while it runs with the steady one. */

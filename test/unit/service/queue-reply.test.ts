@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { QueuedJob } from '../../../src/domain/queue.ts';
 import { queueReply } from '../../../src/service/queue-reply.ts';
-import type { QueueStatus } from '../../../src/service/watch-queue.ts';
+import type { QueueStatus } from '../../../src/service/queue-status.ts';
 import { NOON } from '../../support/builders.ts';
 
 const job = (id: number, over: Partial<QueuedJob> = {}): QueuedJob => ({
