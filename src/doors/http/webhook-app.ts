@@ -11,6 +11,8 @@ import type { HookGuard } from './webhook-proof.ts';
 export const MAX_HOOK_BYTES = 1024 * 1024;
 /** Milliseconds in which a call must have come in whole; GitLab itself gives up after 10 s. */
 const REQUEST_LIMIT_MS: DurationMs = 10 * SECOND_MS;
+/** Node looks for calls beyond that limit each 30 s only; slow ones would hold the places for others that long. */
+const LIMIT_CHECK_MS: DurationMs = SECOND_MS;
 /** GitLab sends from several workers at once. */
 const MAX_CONNECTIONS = 100;
 
@@ -63,6 +65,11 @@ export function createWebhookApp({ guard, now, changed, taken, refused }: Webhoo
     logger: false,
     bodyLimit: MAX_HOOK_BYTES,
     requestTimeout: REQUEST_LIMIT_MS,
+    http: {
+      headersTimeout: REQUEST_LIMIT_MS,
+      requestTimeout: REQUEST_LIMIT_MS,
+      connectionsCheckingInterval: LIMIT_CHECK_MS,
+    },
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     frameworkErrors: (_error, _request, reply) => {
