@@ -1,14 +1,18 @@
 // The manager's own client certificate: with one for all hosts, looking at thousands of them needs one TLS context and
 // not one a host, whose memory only a full collection gives back.
 // Must not leave the process: the runner's folders get the machine's own certificate.
+// Trap: dates in it are of the wall clock, which may be set while the pauses between renewals are not: a manager that starts
+// before its clock is right would show all hosts an outdated one, and take them for dead.
 import { type DurationMs, HOUR_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CertifiedKey, Keys } from '../ports/keys.ts';
 
 /** A new one a day: a daemon that runs for months never shows one that is about to end … */
-const RENEW_EVERY_MS: DurationMs = 24 * HOUR_MS;
-/** … and a machine that slept over the weekend wakes up with one that is still good. */
-const VALID_FOR_MS: DurationMs = 7 * 24 * HOUR_MS;
+const RENEW_AFTER_MS: DurationMs = 24 * HOUR_MS;
+/** … and a manager that slept for weeks wakes up with one that is still good. */
+const VALID_FOR_MS: DurationMs = 30 * 24 * HOUR_MS;
+/** How often the wall clock is asked whether it is a day old, or was made in what is the future by now. */
+const ASK_EVERY_MS: DurationMs = HOUR_MS / 4;
 
 export type OwnClient = {
   current(): CertifiedKey;
@@ -16,22 +20,25 @@ export type OwnClient = {
   run(signal: AbortSignal): Promise<void>;
 };
 
-/** Makes the first one. Throws what the keys throw; a renewal that fails leaves the last one and is tried in an hour. */
+/** Makes the first one. Throws what the keys throw; a renewal that fails leaves the last one and is tried again soon. */
 export async function createOwnClient({ keys, clock }: { keys: Keys; clock: Clock }): Promise<OwnClient> {
   const issue = () => keys.issueClient({ name: 'hostler-manager', notAfter: clock.now() + VALID_FOR_MS });
+  let madeAt = clock.now();
   let current = await issue();
   return {
     current: () => current,
     async run(signal) {
-      let pause = RENEW_EVERY_MS;
-      while (!signal.aborted) {
-        await clock.sleep(pause, signal);
+      for (;;) {
+        await clock.sleep(ASK_EVERY_MS, signal);
         if (signal.aborted) return;
+        const age = clock.now() - madeAt;
+        if (age >= 0 && age < RENEW_AFTER_MS) continue;
+        const now = clock.now();
         try {
           current = await issue();
-          pause = RENEW_EVERY_MS;
+          madeAt = now;
         } catch {
-          pause = HOUR_MS;
+          // The last one is good for weeks; the next look is in a quarter of an hour.
         }
       }
     },
