@@ -161,6 +161,7 @@ export async function readConfig(source: ConfigSource): Promise<ReadResult> {
     findings: createFindings(),
     values: [],
     files: new Set(),
+    tokenOrigin: null,
   };
   const { findings } = reading;
   const documents = await readDocuments(reading, path);

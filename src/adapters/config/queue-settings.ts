@@ -44,12 +44,31 @@ function note(
   record(scope.reading, `pools.${scope.pool}.queue.${key}`, value, picked?.entry ?? null);
 }
 
-/** `HOSTLER_GITLAB_TOKEN` is the token of every pool that has no variable of its own. */
+/** `HOSTLER_GITLAB_TOKEN` is the token of every pool of one GitLab that has no variable of its own. */
 function tokenForAll({ reading }: QueueScope): Layer {
   const said = reading.env[TOKEN_VARIABLE];
   if (said === undefined || said === '') return new Map();
   const spot = { where: `environment ${TOKEN_VARIABLE}`, key: TOKEN_VARIABLE };
   return new Map([['token', { raw: said, spot, origin: 'environment' as const }]]);
+}
+
+/** A token for all pools goes to one GitLab: another server must not get to see it. There the file's own token counts. */
+function tokenFor(
+  scope: QueueScope,
+  picked: Picked<string> | null,
+  url: string | null,
+): Picked<string> | null {
+  const { reading, pool, layers } = scope;
+  if (picked === null || url === null || picked.entry.spot.key !== TOKEN_VARIABLE) return picked;
+  const { origin } = new URL(url);
+  reading.tokenOrigin ??= origin;
+  if (reading.tokenOrigin === origin) return picked;
+  const own = pick(reading, layers, 'token', queueKeys.token);
+  if (own === null) {
+    const said = `${TOKEN_VARIABLE} is for ${reading.tokenOrigin} and is not sent to ${origin}: set token in the pool's queue table, or ${poolVariable(pool, 'queue_token')}`;
+    reading.findings.warn('queue-token', said, picked.entry.spot, pool);
+  }
+  return own;
 }
 
 async function readToken(scope: QueueScope, picked: Picked<string> | null): Promise<QueueToken | null> {
@@ -212,7 +231,7 @@ export async function readQueueSettings(scope: QueueScope): Promise<QueueSetting
   const values = pickAll(scope);
   const url = readUrl(scope, values.url);
   const source = valueOr(values.source, queueDefaults.source);
-  const token = await readToken(scope, values.token);
+  const token = await readToken(scope, tokenFor(scope, values.token, url));
   const isAsked = token !== null && source !== 'none' && source !== 'metrics';
   const settings: QueueSettings = {
     source,

@@ -17,6 +17,8 @@ export type Reading = {
   values: ConfigValue[];
   /** Absolute paths of every file that was looked at, present or not. */
   files: Set<string>;
+  /** Origin of the GitLab that the token for all pools is for: the first one that it was taken for. */
+  tokenOrigin: string | null;
 };
 
 /** Configuration files are some kilobytes; above this one somebody named the wrong file. */

@@ -120,6 +120,25 @@ protected_only = true`;
     expect(secretOf(own)).toBe('glpat-forthispool');
   });
 
+  test('sends the token of the environment to one GitLab only: that of the first pool', async () => {
+    const section = (name: string, host: string) =>
+      runnerText()
+        .slice(runnerText().indexOf('[[runners]]'))
+        .replace(/name = "[^"]*"/, `name = "${name}"`)
+        .replace('token =', `url = "https://${host}"\n  token =`)
+        .replace(/token = "[^"]*"/, `token = "glrt-${name}${'0'.repeat(16)}"`);
+    const hosts = { one: 'gitlab.example.com', two: 'other.example.com', three: 'gitlab.example.com' };
+    const sections = Object.entries(hosts).map(([name, host]) => section(name, host));
+    const runner = folder.write('runners.toml', `concurrent = 9\n${sections.join('\n')}`);
+    const env = { HOME: '/home/ci', HOSTLER_GITLAB_TOKEN: 'glpat-fromenvironment' };
+    const { config, issues } = await readConfig({ path: runner, env, zone: 'UTC' });
+    const tokens = config?.pools.map(({ queue }) => queue && secretOf(queue));
+    expect(tokens).toEqual(['glpat-fromenvironment', null, 'glpat-fromenvironment']);
+    expect(issues.map(({ message }) => message).join('\n')).toContain(
+      'HOSTLER_GITLAB_TOKEN is for https://gitlab.example.com and is not sent to https://other.example.com: set token in the pool',
+    );
+  });
+
   test('takes webhooks where it is told an address and a secret, also one in a file or in the environment', async () => {
     const { webhook } = await settings('webhook_listen = ":9260"\nwebhook_secret = "a-secret-of-the-hook"');
     expect(webhook?.listen).toBe(':9260');
