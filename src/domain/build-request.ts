@@ -27,7 +27,7 @@ export type RequestExtra = {
   tags: Readonly<Record<string, string>>;
   /** The places that this launch may use, all of one market; default: all of the pool's preferred market. */
   places?: readonly Place[];
-  /** Now; a spot request counts its validity from here. */
+  /** Now on EC2's clock; a spot request counts its validity from here. */
   at?: EpochMs;
 };
 

@@ -1,5 +1,7 @@
 // What a pool's tick looks like to people: the numbers of design §5 and why they came out so. Never without a reason.
 // Trap: `demand` and its like mean "launched for it" here; a pool that has all it wants says `enough`.
+
+import { SPOT_REQUEST_VALID_MS } from '../domain/build-request.ts';
 import type { PoolSize } from '../domain/plan.ts';
 import { type Reason, type ReasonCode, reasonTexts } from '../domain/reason.ts';
 import { SECOND_MS } from '../domain/units.ts';
@@ -33,7 +35,8 @@ function noteRequests(draft: Draft, { pool }: Sizing): void {
     status: oldest.requestStatus ?? 'not looked at yet',
     open_s: Math.round((draft.now - oldest.at) / SECOND_MS),
     ...(validUntil !== undefined && {
-      ends_in_s: Math.max(0, Math.round((validUntil - draft.now) / SECOND_MS)),
+      // `validUntil` is of EC2's clock.
+      ends_in_s: Math.max(0, Math.round((oldest.at + SPOT_REQUEST_VALID_MS - draft.now) / SECOND_MS)),
     }),
   });
 }

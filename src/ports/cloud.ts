@@ -8,6 +8,7 @@ import type { CallBudget } from '../domain/observation.ts';
 import type { Outcome, Refusal } from '../domain/outcome.ts';
 import type { Price, PriceTable } from '../domain/price.ts';
 import type { SpotRequest } from '../domain/spot-request.ts';
+import type { DurationMs } from '../domain/units.ts';
 
 export type { ResolvedLaunch };
 
@@ -105,6 +106,11 @@ export interface Cloud {
   ): Promise<readonly RemovalAnswer[]>;
   /** Console output of a failed boot, or null while EC2 has none. Never throws. */
   consoleOutput(site: CloudSite, instance: string, signal: AbortSignal): Promise<string | null>;
+  /**
+   * How far EC2's clock is ahead of ours, in ms, as its answers say; to a second or two, 0 before the first answer. For
+   * times that EC2 judges: those of a manager whose clock is off are refused as past.
+   */
+  clockAhead(site: CloudSite): DurationMs;
   /** Calls that may go out now. */
   budget(site: CloudSite): CallBudget;
   /** Calls sent so far by action, for metrics and proofs. */

@@ -55,7 +55,8 @@ function whyOver(deps: ActDeps, launch: Launch): string | null {
   if (!wanted) return 'nobody waits for their machines';
   const now = deps.clock.now();
   const { validUntil } = launch.request;
-  if (validUntil !== undefined && now > validUntil) return 'their time is over';
+  if (validUntil !== undefined && now + deps.cloud.clockAhead(spec.launch.site) > validUntil)
+    return 'their time is over';
   if (spec.onDemand.kind === 'when-short' && now - launch.at > spec.fallbackAfterMs)
     return 'machines come on demand after fallback_after';
   return null;

@@ -25,6 +25,8 @@ export type WorldOptions = Pick<RegionParts, 'addresses' | 'strict'> & {
 };
 
 export type World = {
+  /** True time, in ms since 1970. */
+  now(): number;
   /** The region of that name, e.g. `eu-central-1`. Throws Ec2Error for what no region can be called. */
   region(name: string): Region;
   /** An instance that is still listed, with its region; null for an unknown id. */
@@ -67,6 +69,7 @@ export function createWorld(options: WorldOptions): World {
   const regions = new Map<string, Region>();
 
   return {
+    now: () => timeline.now(),
     capacity,
     quotas,
     offerings,

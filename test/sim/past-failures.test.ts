@@ -145,3 +145,19 @@ describe('a crash between the steps of a cleaning', () => {
     expect(story.book.all()).toEqual([]);
   });
 });
+
+describe("a manager's clock that is off by an hour", () => {
+  // Seeds 66, 118, 235, 240 and 289: behind, requests were to end at a time that had passed for EC2.
+  test.each([-1, 1])('(%i) does not keep spot requests from being taken and filled', async (hours) => {
+    const story = await simStory({ bySpotRequest: true });
+    await story.minutes(2);
+    story.stage.wall.aheadMs += hours * HOUR_MS;
+    await story.minutes(2);
+    enqueue(story, 3, 1);
+    await story.until('the jobs to end', () =>
+      [...story.stage.gitlab.jobs()].every((job) => job.endedAt !== null),
+    );
+    expect(story.stage.world.spotRequests().filter(({ state }) => state === 'cancelled')).toEqual([]);
+    expect(story.book.all()).toEqual([]);
+  });
+});

@@ -16,6 +16,8 @@ export type SimWish = {
   limit?: number;
   token?: string;
   way?: RunnerWay;
+  /** Spot machines by requests of their own, instead of machines on demand. */
+  bySpotRequest?: boolean;
   hooks?: Partial<
     Pick<StageHooks, 'trouble' | 'fate' | 'falls' | 'doorKilledAfter' | 'isDeaf' | 'isUnreadable'>
   >;
@@ -28,6 +30,7 @@ export function simFile({
   maxBuilds = 10,
   limit = 10,
   token = 'glrt-story00000000000',
+  bySpotRequest = false,
 }: SimWish): string {
   return `
 concurrent = 50
@@ -45,8 +48,8 @@ concurrent = 50
     MaxBuilds = ${maxBuilds}
     MachineDriver = "amazonec2"
     MachineName = "ci-%s"
-    MachineOptions = ["amazonec2-region=eu-central-1", "amazonec2-zone=a", "amazonec2-use-private-address=true"]
-`;
+    MachineOptions = ["amazonec2-region=eu-central-1", "amazonec2-zone=a", "amazonec2-use-private-address=true"${bySpotRequest ? ', "amazonec2-request-spot-instance=true", "amazonec2-spot-price="' : ''}]
+${bySpotRequest ? '  [runners.hostler]\n    launch = "spot-request"\n' : ''}`;
 }
 
 export async function simConfig(wish: SimWish) {

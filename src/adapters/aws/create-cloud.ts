@@ -21,7 +21,7 @@ import { createQuotaValues } from './quota-values.ts';
 import { readConsole } from './read-console.ts';
 import { createResolutionCache } from './resolution-cache.ts';
 import { DEFAULT_HOST_PORTS, resolutionKey, resolveLaunch } from './resolve-launch.ts';
-import type { SdkClients } from './sdk-clients.ts';
+import type { SdkClients, TimeHeard } from './sdk-clients.ts';
 import { createSiteCalls, type SiteCalls } from './site-calls.ts';
 import { createPrices } from './spot-prices.ts';
 import { tagInstances } from './tag-instances.ts';
@@ -37,7 +37,7 @@ export type CloudDeps = {
   /** IPv4 addresses that security groups are opened to; default: those of this machine's interfaces. */
   managerAddresses?: () => readonly string[];
   /** How calls leave; default: the SDK over HTTP. The simulator brings clients that end in its world. */
-  transport?: { clients(site: CloudSite): Promise<SdkClients>; answers: FleetAnswers };
+  transport?: { clients(site: CloudSite, heard: TimeHeard): Promise<SdkClients>; answers: FleetAnswers };
 };
 
 /** Milliseconds for all look-ups of one pool together. */
@@ -125,6 +125,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
 
     consoleOutput: async (site, instance, signal) => await readConsole(instance, { calls: at(site), signal }),
 
+    clockAhead: (site) => at(site).clockAhead(),
     budget: (site) => at(site).budget(),
 
     calls: () => {

@@ -5,6 +5,7 @@ import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { CloudSite } from '../../domain/config.ts';
+import type { EpochMs } from '../../domain/units.ts';
 
 /** Separate clients, so that a slow listing never stands before a launch in one connection pool. */
 export type SdkClients = {
@@ -17,6 +18,32 @@ export type SdkClients = {
   /** Ends kept connections. */
   destroy(): void;
 };
+
+/** Told EC2's time with each of its answers. */
+export type TimeHeard = (at: EpochMs) => void;
+
+/** What the middleware needs of a client; the SDK's own types name each client's requests. */
+type Listening = {
+  middlewareStack: {
+    add(
+      middleware: (next: (args: object) => Promise<object>) => (args: object) => Promise<object>,
+      options: { step: 'deserialize'; name: string },
+    ): void;
+  };
+};
+
+/** Reads the Date header of every answer, refusals too. */
+export function listenForTime(client: object, heard: TimeHeard): void {
+  const { middlewareStack } = client as Listening;
+  const listen = (next: (args: object) => Promise<object>) => async (args: object) => {
+    const result = await next(args);
+    const { response } = result as { response?: { headers?: Readonly<Record<string, string>> } };
+    const at = Date.parse(response?.headers?.['date'] ?? '');
+    if (!Number.isNaN(at)) heard(at);
+    return result;
+  };
+  middlewareStack.add(listen, { step: 'deserialize', name: 'hostlerTime' });
+}
 
 /** Milliseconds to connect: EC2's endpoints answer within a few round trips. */
 const CONNECT_MS = 3_000;
@@ -31,11 +58,18 @@ const MAX_SOCKETS = 64;
 export async function createSdkClients(
   site: CloudSite,
   env: Readonly<Record<string, string | undefined>>,
+  heard: TimeHeard,
 ): Promise<SdkClients> {
   const [ec2, ssm] = await Promise.all([import('@aws-sdk/client-ec2'), import('@aws-sdk/client-ssm')]);
   const shared = await clientSettings(site);
-  const ec2Client = () =>
-    new ec2.EC2Client({ ...shared(), ...(site.endpoint !== null && { endpoint: site.endpoint }) });
+  const ec2Client = () => {
+    const client = new ec2.EC2Client({
+      ...shared(),
+      ...(site.endpoint !== null && { endpoint: site.endpoint }),
+    });
+    listenForTime(client, heard);
+    return client;
+  };
   const at = (variable: string) => {
     const endpoint = env[variable] || site.endpoint;
     return { ...shared(), ...(endpoint !== null && { endpoint }) };

@@ -9,7 +9,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { createCallLimits } from './call-limits.ts';
 import { outcomeOfError } from './errors.ts';
-import { createSdkClients, isSameAccess, type SdkClients } from './sdk-clients.ts';
+import { createSdkClients, isSameAccess, type SdkClients, type TimeHeard } from './sdk-clients.ts';
 
 export type CallDeps = {
   clock: Clock;
@@ -18,7 +18,7 @@ export type CallDeps = {
   /** After each call: its outcome's kind, or `ok`. */
   onCall: (call: { action: string; outcome: string; ms: DurationMs }) => void;
   /** Makes a site's clients; default: the SDK's over HTTP. */
-  clients?: (site: CloudSite) => Promise<SdkClients>;
+  clients?: (site: CloudSite, heard: TimeHeard) => Promise<SdkClients>;
 };
 
 export type CallOrder = {
@@ -33,6 +33,8 @@ export type CallOrder = {
 export type SiteCalls = {
   /** Sends one call. Throws `cloud-refused` with the outcome as cause. */
   call<T>(order: CallOrder, send: (clients: SdkClients, signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** EC2's clock less ours, in ms, by its last answer; 0 before the first. */
+  clockAhead(): DurationMs;
   budget(): CallBudget;
   /** Resource tokens there now. */
   instanceTokens(action: string): number;
@@ -55,9 +57,13 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
   const counts = new Map<string, number>();
   let site = first;
   let clients: Promise<SdkClients> | null = null;
+  let ahead: DurationMs = 0;
+  const heard: TimeHeard = (at) => {
+    ahead = at - clock.now();
+  };
 
   const load = async (action: string): Promise<SdkClients> => {
-    clients ??= deps.clients?.(site) ?? createSdkClients(site, deps.env);
+    clients ??= deps.clients?.(site, heard) ?? createSdkClients(site, deps.env, heard);
     try {
       return await clients;
     } catch (error) {
@@ -96,6 +102,7 @@ export function createSiteCalls(first: CloudSite, deps: CallDeps): SiteCalls {
         throw refusal(action, outcome);
       }
     },
+    clockAhead: () => ahead,
     budget: () => limits.launchBudget(),
     instanceTokens: (action) => limits.instances(action),
     refundInstances: (action, instances) => limits.refundInstances(action, instances),

@@ -74,7 +74,8 @@ async function prepare(
   };
   const why = action.reason.detail?.['why'];
   const places = action.places ?? resolved.places.filter(({ market }) => market === action.offering.market);
-  const extra = { userData, tags, places, at: deps.clock.now() };
+  const at = deps.clock.now() + deps.cloud.clockAhead(spec.launch.site);
+  const extra = { userData, tags, places, at };
   const request = buildRequest(spec.launch, resolved, extra);
   const launch: Launch = {
     token: action.token,

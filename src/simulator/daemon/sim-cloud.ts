@@ -36,9 +36,9 @@ export function createSimCloud(parts: CloudParts): Cloud {
     env: {},
     managerAddresses: () => [MANAGER_ADDRESS],
     transport: {
-      clients: (site) => {
+      clients: (site, heard) => {
         const wire = createSimWire({ ...parts, region: world.region(site.region) });
-        return Promise.resolve(simClients({ wire, world, hooks: parts }));
+        return Promise.resolve(simClients({ wire, world, hooks: parts, heard }));
       },
       answers: createSimAnswers(answers),
     },

@@ -84,13 +84,22 @@ export function wireOf(client: object): SimWire {
   return wire;
 }
 
-export type SdkParts = { wire: SimWire; world: World; hooks: SdkHooks };
+export type SdkParts = {
+  wire: SimWire;
+  world: World;
+  hooks: SdkHooks;
+  /** Told the world's time with each answer, as the Date header of a real one tells it. */
+  heard(at: number): void;
+};
 
 /** The clients of one process for one region. */
-export function simClients({ wire, world, hooks }: SdkParts): SdkClients {
-  const clients = carriedClients(({ target, body }: CarriedRequest, signal) =>
-    target === null ? serveEc2(wire, body, hooks, signal) : serveJson({ wire, world }, target, body, signal),
-  );
+export function simClients({ wire, world, hooks, heard }: SdkParts): SdkClients {
+  const clients = carriedClients(async ({ target, body }: CarriedRequest, signal) => {
+    if (target !== null) return await serveJson({ wire, world }, target, body, signal);
+    const answer = await serveEc2(wire, body, hooks, signal);
+    heard(world.now());
+    return answer;
+  });
   for (const client of [clients.launch, clients.terminate, clients.describe]) wires.set(client, wire);
   return clients;
 }

@@ -6,6 +6,7 @@ import { createClock } from '../../../../src/adapters/system/clock.ts';
 import { buildRequest } from '../../../../src/domain/build-request.ts';
 import { TAG } from '../../../../src/domain/instance.ts';
 import { outcomeOf } from '../../../../src/domain/outcome.ts';
+import type { Clock } from '../../../../src/ports/clock.ts';
 import {
   type Answer,
   type Asked,
@@ -24,12 +25,15 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-async function stage(answer: (asked: Asked, nth: number) => Answer | Promise<Answer>) {
+async function stage(
+  answer: (asked: Asked, nth: number) => Answer | Promise<Answer>,
+  clock: Clock = createClock(),
+) {
   const server: Ec2Server = await startEc2Server(answer);
   const log = keepingLog();
   const seen: string[] = [];
   const cloud = createCloud({
-    clock: createClock(),
+    clock,
     log,
     env: {},
     onCall: (call) => seen.push(`${call.action} ${call.outcome}`),
@@ -304,5 +308,18 @@ describe('consoleOutput', () => {
   ])('%s is null', async (_what, answer) => {
     const { cloud, site } = await stage(() => answer);
     expect(await cloud.consoleOutput(site, 'i-1', forever)).toBeNull();
+  });
+});
+
+describe('a clock that is off', () => {
+  test('is told by the answers of EC2, refusals too', async () => {
+    const HOUR_MS = 3_600_000;
+    const late = createClock();
+    const clock: Clock = { ...late, now: () => late.now() - HOUR_MS };
+    const { cloud, site } = await stage(() => failure(400, 'InvalidParameterValue', 'no'), clock);
+    expect(cloud.clockAhead(site)).toBe(0);
+    await cloud.launch(site, order, forever);
+    expect(cloud.clockAhead(site)).toBeGreaterThan(HOUR_MS - 10_000);
+    expect(cloud.clockAhead(site)).toBeLessThan(HOUR_MS + 10_000);
   });
 });
