@@ -128,12 +128,7 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
     clockAhead: (site) => at(site).clockAhead(),
     budget: (site) => at(site).budget(),
 
-    calls: () => {
-      const total: Record<string, number> = {};
-      for (const site of sites.values())
-        for (const [action, count] of site.counts()) total[action] = (total[action] ?? 0) + count;
-      return total;
-    },
+    calls: () => callsOf(sites.values()),
 
     close: () => {
       ending.abort();
@@ -141,6 +136,14 @@ export function createCloud(deps: CloudDeps): Cloud & { close(): void } {
       for (const site of sites.values()) site.close();
     },
   };
+}
+
+/** Calls sent at all sites, by action. */
+function callsOf(sites: Iterable<SiteCalls>): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const site of sites)
+    for (const [action, count] of site.counts()) total[action] = (total[action] ?? 0) + count;
+  return total;
 }
 
 async function terminateAt(
