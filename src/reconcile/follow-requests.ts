@@ -2,6 +2,7 @@
 // is cancelled, and a launch whose requests are all over is settled. Also requests without a launch of ours on record.
 // Must not cancel what another manager asked for.
 // Trap: a request may be filled while it is cancelled; its instance is tagged all the same, and then adopted or ended.
+import { SPOT_REQUEST_VALID_MS } from '../domain/build-request.ts';
 import type { CloudSite } from '../domain/config.ts';
 import { messageOf } from '../domain/error.ts';
 import { TAG } from '../domain/instance.ts';
@@ -54,9 +55,9 @@ function whyOver(deps: ActDeps, launch: Launch): string | null {
   const wanted = launch.machines.some((id) => deps.store.machine(id)?.phase === 'requested');
   if (!wanted) return 'nobody waits for their machines';
   const now = deps.clock.now();
-  const { validUntil } = launch.request;
-  if (validUntil !== undefined && now + deps.cloud.clockAhead(spec.launch.site) > validUntil)
-    return 'their time is over';
+  // By its age: `validUntil` is of EC2's clock, which ends the request by itself.
+  const isTimed = launch.request.validUntil !== undefined;
+  if (isTimed && now - launch.at > SPOT_REQUEST_VALID_MS) return 'their time is over';
   if (spec.onDemand.kind === 'when-short' && now - launch.at > spec.fallbackAfterMs)
     return 'machines come on demand after fallback_after';
   return null;
