@@ -131,18 +131,23 @@ function ssmError(error: unknown, onTrouble: (line: string) => void): { status: 
   return { status: 500, body: { __type: 'InternalServerError', message: 'An internal error has occurred' } };
 }
 
-function answerSsmCall(
-  parts: DispatchParts,
-  action: string,
-  { caller, body, requestId }: ServiceCall,
-): HttpAnswer {
-  const say = (status: number, answer: unknown): HttpAnswer => ({
+/** Answers of one call to a service that speaks JSON. */
+function jsonSpeaker(requestId: string): (status: number, answer: unknown) => HttpAnswer {
+  return (status, answer) => ({
     kind: 'answer',
     status,
     type: JSON_TYPE,
     requestId,
     body: JSON.stringify(answer),
   });
+}
+
+function answerSsmCall(
+  parts: DispatchParts,
+  action: string,
+  { caller, body, requestId }: ServiceCall,
+): HttpAnswer {
+  const say = jsonSpeaker(requestId);
   try {
     if (stranger(parts, caller)) {
       throw new SsmError(
@@ -168,13 +173,7 @@ function answerQuotaCall(
   action: string,
   { caller, body, requestId }: ServiceCall,
 ): HttpAnswer {
-  const say = (status: number, answer: unknown): HttpAnswer => ({
-    kind: 'answer',
-    status,
-    type: JSON_TYPE,
-    requestId,
-    body: JSON.stringify(answer),
-  });
+  const say = jsonSpeaker(requestId);
   try {
     if (stranger(parts, caller))
       throw new QuotaError('UnrecognizedClientException', 'The security token is invalid.');
