@@ -168,7 +168,7 @@ function buildReconciler(context: Context): Core {
 }
 
 function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler): Leases {
-  const { ports, config, journal, line, hostOf, stop, late } = context;
+  const { ports, config, journal, line, stop, late } = context;
   const { store, clock, log, metrics, runnerStore } = ports;
   late.leases = createLeases({
     store,
@@ -186,9 +186,8 @@ function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler
     waitReason: (pool) => waitReason({ store, config, clock, lastPlan: () => explainer.last() }, pool),
     filesFor(lease, machine) {
       const pool = config.pool(machine.pool);
-      const host = hostOf(machine);
       const tls = context.tlsOf(machine);
-      if (pool === null || host === null || tls === null)
+      if (pool === null || machine.address === null || tls === null)
         throw new Error(`machine ${machine.id} has no certificates`);
       const sshKeyPath = pool.host.sshKeyPath ?? context.userKeyPath;
       const healthyUntil = clock.now() + NOTE_GOOD_MS;
@@ -201,7 +200,7 @@ function buildLeases(context: Context, { cleaner, explainer, proof }: Reconciler
         sshKeyPath,
         healthyUntil,
       });
-      return { url: dockerUrl(host.address, host.port), files };
+      return { url: dockerUrl(machine.address, pool.host.dockerPort), files };
     },
   });
   return late.leases;

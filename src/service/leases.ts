@@ -172,17 +172,17 @@ function serveDoor(context: Context, request: LeaseRequest, connection: LeaseCon
 async function existing(context: Context, request: LeaseRequest): Promise<Lease | null> {
   const { store, doors, runnerStore, folderWork, book } = context;
   const { name } = request;
-  const taken = new HostlerError('lease-exists', `Host already exists: "${name}"`);
+  const taken = () => new HostlerError('lease-exists', `Host already exists: "${name}"`);
   if (folderWork.has(name)) await folderWork.get(name);
   // A daemon that stood still may hear a door ask again before it hears that the first connection broke.
   if (doors.isFrom(name, request.pid)) doors.finish(name, null);
-  if (doors.has(name)) throw taken;
+  if (doors.has(name)) throw taken();
   const lease = store.lease(name);
   if (lease === null || lease.state !== 'held') return lease;
   // Given back, and nobody read it yet: read later, it would end the new lease of that name.
   const isReleased = await runnerStore.isReleased(lease.store, name);
-  if (!isReleased && (await runnerStore.stands(lease.store, name))) throw taken;
-  if (doors.has(name)) throw taken;
+  if (!isReleased && (await runnerStore.stands(lease.store, name))) throw taken();
+  if (doors.has(name)) throw taken();
   // The door of a commit whose answer was lost comes back for the same machine, if nobody used it since.
   const again = isReleased ? null : book.takeBack(name);
   if (again === null) end(context, name, isReleased ? 'lease-ended' : 'lease-dropped');

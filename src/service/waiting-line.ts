@@ -71,6 +71,7 @@ export function createWaitingLine(): WaitingLine {
       places.push({ pool, since, until: now + PLACE_KEPT_MS });
     },
     takePlace(pool, now) {
+      if (places.length === 0) return null;
       places = places.filter((place) => place.until > now);
       const oldest = places.filter((place) => place.pool === pool).toSorted((a, b) => a.since - b.since)[0];
       if (oldest === undefined) return null;

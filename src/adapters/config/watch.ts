@@ -13,6 +13,9 @@ const REST_MS: DurationMs = SECOND_MS;
 /** Notification misses network and some bind mounts; one stat a file every five seconds costs nothing. */
 const LOOK_MS: DurationMs = 5 * SECOND_MS;
 
+/** Between two looks for nothing: a log beside the files would otherwise ask for one with every line. */
+const CALM_MS: DurationMs = 250;
+
 export type WatchOptions = {
   files: readonly string[];
   changed(): void;
@@ -73,7 +76,11 @@ export function watchConfig({ files, changed, clock }: WatchOptions): () => void
       await clock.sleep(LOOK_MS, wake.signal);
       wake = new AbortController();
       const seen = look();
-      if (stop.signal.aborted || seen === known) continue;
+      if (stop.signal.aborted) return;
+      if (seen === known) {
+        await clock.sleep(CALM_MS, stop.signal);
+        continue;
+      }
       const still = await untilStill(seen);
       if (stop.signal.aborted || still === known) continue;
       known = still;

@@ -27,8 +27,11 @@ export function createTableImage<T>(
 ): TableImage<T> {
   const { table, key, extra } = at;
   const columns = [key, 'body', ...(extra === undefined ? [] : [extra])];
-  const insert = database.prepare(
-    `insert or replace into ${table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`,
+  // `insert or replace` would give a known row a new place: three pages written for one.
+  const set = columns.slice(1).map((column) => `${column} = excluded.${column}`);
+  const put = database.prepare(
+    `insert into ${table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
+    on conflict (${key}) do update set ${set.join(', ')}`,
   );
   const remove = database.prepare(`delete from ${table} where ${key} = ?`);
   const all = new Map<string, T>();
@@ -38,7 +41,7 @@ export function createTableImage<T>(
     all,
     put(id, value, ...more) {
       const body = JSON.stringify(value);
-      record(`${table} ${id}`, () => void insert.run(id, body, ...more), change(all, id, value));
+      record(`${table} ${id}`, () => void put.run(id, body, ...more), change(all, id, value));
     },
     drop(id) {
       record(`${table} ${id}`, () => void remove.run(id), change<T>(all, id, undefined));

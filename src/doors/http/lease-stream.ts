@@ -4,14 +4,13 @@ import type { FastifyReply } from 'fastify';
 import { API_HEADER, API_VERSION } from '../../contract/api.ts';
 import type { LeaseConnection } from '../../service/door-connections.ts';
 
-/** Takes the reply over from fastify and makes it a lease's connection. */
+/** Takes the reply over from fastify and makes it a lease's connection. The head goes out with the first event: one write. */
 export function openLeaseStream(reply: FastifyReply): LeaseConnection {
   reply.hijack();
   const { raw } = reply;
   raw.shouldKeepAlive = false;
   raw.socket?.setTimeout(0);
   raw.writeHead(200, { 'content-type': 'application/x-ndjson', [API_HEADER]: String(API_VERSION) });
-  raw.flushHeaders();
   // A door that died between two lines must not end the daemon.
   raw.on('error', () => undefined);
   return {

@@ -43,14 +43,15 @@ function parse<T>(schema: ZodType<T>, value: unknown, place: 'body' | 'query' = 
   });
 }
 
-function checkVersion(request: FastifyRequest): void {
+/** Why the caller's version is not spoken here, or nothing. */
+function versionRefusal(request: FastifyRequest): HostlerError | undefined {
   const sent = request.headers[API_HEADER];
-  if (sent === undefined) return;
+  if (sent === undefined) return undefined;
   // Number alone takes '', '0x1' and '0.5' too.
   const version = /^\d{1,9}$/.test(String(sent)) ? Number(sent) : Number.NaN;
-  if (version >= OLDEST_VERSION && version <= API_VERSION) return;
+  if (version >= OLDEST_VERSION && version <= API_VERSION) return undefined;
   const text = `this daemon speaks ${API_HEADER} ${OLDEST_VERSION} to ${API_VERSION}, the caller sent ${String(sent).slice(0, 20)}`;
-  throw new HostlerError('version-refused', text, { where: API_HEADER });
+  return new HostlerError('version-refused', text, { where: API_HEADER });
 }
 
 function errorBody(error: HostlerError): ErrorReply {
@@ -121,9 +122,9 @@ export function createSocketApp(useCases: UseCases, log: Log): FastifyInstance {
     },
   });
   app.removeContentTypeParser('text/plain');
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header(API_HEADER, API_VERSION);
-    checkVersion(request);
+    done(versionRefusal(request));
   });
   app.setErrorHandler((error, _request, reply) => sendError(reply, asHostlerError(error, log)));
   app.setNotFoundHandler((request, reply) =>
@@ -142,17 +143,19 @@ export function createSocketApp(useCases: UseCases, log: Log): FastifyInstance {
 }
 
 function leaseRoutes(app: FastifyInstance, useCases: UseCases): void {
+  const commits = createCommitQueue(useCases);
   app.post('/v1/leases', async (request, reply) => {
+    commits.heard();
     const wanted = parse(leaseRequestSchema, request.body);
     useCases.assertOpen();
     const connection = openLeaseStream(reply);
     await useCases.openLease(wanted, connection);
     return reply;
   });
-  const commit = createCommitQueue(useCases);
   app.post<{ Params: { name: string } }>('/v1/leases/:name/commit', async (request, reply) => {
     parse(nothingSchema, request.body ?? {});
-    await commit(request.params.name);
+    commits.heard();
+    await commits.commit(request.params.name);
     return reply.send({ done: true, message: `${request.params.name} is handed over` });
   });
   app.get('/v1/leases', (_request, reply) => reply.send({ leases: useCases.leases() }));

@@ -90,7 +90,7 @@ describe('leases committed together', () => {
 describe('commits that come in over several connections', () => {
   test('go out as one batch, and each connection hears of its own', async () => {
     const batches: (readonly string[])[] = [];
-    const commit = createCommitQueue({
+    const { commit } = createCommitQueue({
       commitLeases: (names) => {
         batches.push(names);
         return it.commits.commitAll(names);
@@ -104,9 +104,43 @@ describe('commits that come in over several connections', () => {
     expect(batches).toHaveLength(2);
   });
 
+  test('wait for those whose requests are still coming in, and for no others', async () => {
+    const batches: (readonly string[])[] = [];
+    const { commit, heard } = createCommitQueue({
+      commitLeases: (names) => {
+        batches.push(names);
+        return it.commits.commitAll(names);
+      },
+    });
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const [first = '', second = '', third = ''] = it.names;
+    const answers = [commit(first)];
+    for (let requests = 0; requests < 4; requests += 1) {
+      await turn();
+      heard();
+    }
+    answers.push(commit(second));
+    await Promise.all(answers);
+    await commit(third);
+    expect(batches).toEqual([[first, second], [third]]);
+  });
+
+  test('do not wait for ever where requests never end', async () => {
+    const { commit, heard } = createCommitQueue({ commitLeases: (names) => it.commits.commitAll(names) });
+    let isOver = false;
+    const noise = (): void => {
+      heard();
+      if (!isOver) setImmediate(noise);
+    };
+    noise();
+    await commit(it.names[0] ?? '');
+    isOver = true;
+    expect(it.states()[0]).toBe('held');
+  });
+
   test('all hear that the disk takes nothing', async () => {
     it.refuse();
-    const commit = createCommitQueue({ commitLeases: (names) => it.commits.commitAll(names) });
+    const { commit } = createCommitQueue({ commitLeases: (names) => it.commits.commitAll(names) });
     const answers = await Promise.allSettled(it.names.map((name) => commit(name)));
     for (const answer of answers)
       expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'state-unwritable' } });

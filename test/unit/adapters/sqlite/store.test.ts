@@ -43,6 +43,17 @@ describe('what is written', () => {
     second.close();
   });
 
+  test('keeps its order through changes and a restart', () => {
+    const first = open();
+    for (const id of ['m-1', 'm-2', 'm-3']) first.putMachine(aMachine({ id }));
+    first.putMachine(aMachine({ id: 'm-1', builds: 1 }));
+    const order = first.machines().map(({ id, builds }) => [id, builds]);
+    first.close();
+    const second = open();
+    expect(second.machines().map(({ id, builds }) => [id, builds])).toEqual(order);
+    second.close();
+  });
+
   test('is undone, in memory too, when its transaction throws', () => {
     const store = open();
     store.putMachine(aMachine({ id: 'm-1', builds: 1 }));
