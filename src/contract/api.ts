@@ -187,6 +187,11 @@ export type QueueReply = {
   seen_within_s: { busy: number; quiet: number } | null;
   /** Where webhooks are taken, or why they are not; null = not asked for. */
   webhook: string | null;
+  /**
+   * What GitLab told the runner with the job it took last, by the runner's own metrics: how many fitted it, that one
+   * included, and how many were looked at until one could be given. null = not known; a size of 0 = GitLab does not say.
+   */
+  runner_told: { queue_size: number; queue_depth: number; age_s: number } | null;
   /** Projects that are looked at. */
   watched: number;
   pending: number;

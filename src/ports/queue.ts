@@ -101,6 +101,8 @@ export type RunnerScrape = {
   taken: ReadonlyMap<string, number>;
   /** Rows that GitLab's queue had for it when it last took a job, that one included (runner 18.1 and later). */
   queueSize: ReadonlyMap<string, number>;
+  /** How many of these GitLab looked at until it gave one, that one included; above 1, others take from the same queue. */
+  queueDepth: ReadonlyMap<string, number>;
   limit: ReadonlyMap<string, number>;
   concurrent: number | null;
 };

@@ -1,34 +1,46 @@
-// What the runner's own metrics tell of the queue: GitLab says with each job it hands out how many fitted this runner.
-// Exact rules and no call, but the figure stands still while the runner takes no job and never falls to 0 by itself.
-// Pure. Trap: so it counts only for a while after the runner took a job, and its silence means "nothing known", not "hold".
+// What the runner's own metrics tell of the queue: GitLab says with each job it hands out how many fitted this runner, and
+// how many of them it looked at before one could be given. Exact rules and no call, but the figures stand still while the
+// runner takes no job and never fall to 0 by themselves.
+// Pure. Trap: so they count only for a while after the runner took a job, and silence means "nothing known", not "hold".
 import { type DurationMs, type EpochMs, MINUTE_MS } from '../domain/units.ts';
 
 /** A figure is believed for so long: the runner asks GitLab every few seconds while it has room. */
 export const FIGURE_GOOD_MS: DurationMs = MINUTE_MS;
 
+/** What GitLab said with the job that the runner took last. */
+export type QueueFigure = {
+  /** Jobs of the queue that fitted, the one given included; 0 = GitLab did not say. */
+  size: number;
+  /** How many it looked at until one could be given: those before it were being taken by others, had ended, or failed. */
+  depth: number;
+};
+
 /** What is remembered of one runner label between two scrapes. */
 export type RunnerQueue = {
   taken: number;
-  /** Jobs that still waited when it last took one. */
-  waiting: number;
-  /** When it was last seen to have taken one; null = not seen yet. */
-  at: EpochMs | null;
+  /** null = it was not seen to take a job yet, or its metrics lack the figures. */
+  told: (QueueFigure & { at: EpochMs }) | null;
 };
 
-/** The state after a scrape. `taken`: jobs it took since its start; `size`: rows of the queue, the job given included. */
+/** The state after a scrape. `taken`: jobs it took since its start. */
 export function nextRunnerQueue(
   before: RunnerQueue | null,
-  scrape: { taken: number; size: number | null },
+  scrape: { taken: number; figure: QueueFigure | null },
   now: EpochMs,
 ): RunnerQueue {
-  const { taken, size } = scrape;
+  const { taken, figure } = scrape;
   // A counter below the last one: the runner started anew.
   const hasTaken = before !== null && taken !== before.taken && taken > 0;
-  if (!hasTaken || size === null) return { taken, waiting: before?.waiting ?? 0, at: before?.at ?? null };
-  return { taken, waiting: Math.max(0, Math.trunc(size) - 1), at: now };
+  if (!hasTaken || figure === null) return { taken, told: before?.told ?? null };
+  return { taken, told: { size: Math.trunc(figure.size), depth: Math.trunc(figure.depth), at: now } };
+}
+
+/** Jobs that still waited then: the one given is no more among them, nor those that were passed over. */
+export function leftIn({ size, depth }: QueueFigure): number {
+  return Math.max(0, size - Math.max(1, depth));
 }
 
 /** Jobs that wait by that figure, while it is believed. */
-export function waitingIn({ waiting, at }: RunnerQueue, now: EpochMs): number {
-  return at !== null && now - at <= FIGURE_GOOD_MS ? waiting : 0;
+export function waitingIn({ told }: RunnerQueue, now: EpochMs): number {
+  return told !== null && now - told.at <= FIGURE_GOOD_MS ? leftIn(told) : 0;
 }

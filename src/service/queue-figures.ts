@@ -6,7 +6,7 @@ import type { JobGroup } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RunnerMetrics, RunnerScrape } from '../ports/queue.ts';
-import { nextRunnerQueue, type RunnerQueue, waitingIn } from '../queue/runner-queue.ts';
+import { nextRunnerQueue, type QueueFigure, type RunnerQueue, waitingIn } from '../queue/runner-queue.ts';
 import type { CurrentConfig } from './current-config.ts';
 import { isLabelOf } from './runner-labels.ts';
 
@@ -14,17 +14,31 @@ import { isLabelOf } from './runner-labels.ts';
 const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
 const ANSWER_LIMIT_MS: DurationMs = 5 * SECOND_MS;
 
+/** Jobs that a figure may come to, as of all looks together: a stranger may answer with any number. */
+const MOST_JOBS = 20_000;
+
 export type QueueFigures = {
   /** Scrapes once. `changed` is called when a pool's figure moved. */
   look(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
   /** The jobs that wait for a pool by the runner's last word; null = none known. */
   group(pool: string, now: EpochMs): JobGroup | null;
+  /** What GitLab told the pool's runner with its last job, however long ago; null = nothing yet. */
+  told(pool: string): RunnerQueue['told'];
   otherJobs(): number;
   state(): { at: EpochMs | null; failing: string | null };
 };
 
 type Deps = { config: CurrentConfig; runner: RunnerMetrics; clock: Clock; changed(): void };
+
+/** Of several labels, an old and a new token, the fuller queue: both stand before the same jobs. */
+function figureOf({ queueSize, queueDepth }: RunnerScrape, labels: readonly string[]): QueueFigure | null {
+  const figures = labels.flatMap((label): QueueFigure[] => {
+    const size = queueSize.get(label);
+    return size === undefined ? [] : [{ size, depth: queueDepth.get(label) ?? 1 }];
+  });
+  return figures.toSorted((a, b) => b.size - a.size)[0] ?? null;
+}
 
 /** The figures of the runner named by the configuration. */
 export function createQueueFigures({ config, runner, clock, changed }: Deps): QueueFigures {
@@ -45,11 +59,9 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
     for (const pool of config.get().pools) {
       const labels = [...scrape.taken.keys()].filter((label) => isLabelOf(pool, label));
       const taken = labels.reduce((sum, label) => sum + (scrape.taken.get(label) ?? 0), 0);
-      const sizes = labels.flatMap((label) => scrape.queueSize.get(label) ?? []);
-      const size = sizes.length === 0 ? null : Math.max(...sizes);
       const before = queues.get(pool.id) ?? null;
-      const after = nextRunnerQueue(before, { taken, size }, now);
-      hasMoved ||= before !== null && after.at !== before.at;
+      const after = nextRunnerQueue(before, { taken, figure: figureOf(scrape, labels) }, now);
+      hasMoved ||= before !== null && after.told?.at !== before.told?.at;
       queues.set(pool.id, after);
     }
     return hasMoved;
@@ -80,11 +92,12 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
     },
     group(pool, now) {
       const queue = queues.get(pool);
-      const count = queue === undefined ? 0 : waitingIn(queue, now);
-      const observedAt = queue?.at ?? null;
+      const count = queue === undefined ? 0 : Math.min(MOST_JOBS, waitingIn(queue, now));
+      const observedAt = queue?.told?.at ?? null;
       if (count === 0 || observedAt === null) return null;
       return { pools: [pool], observedAt, held: false, queuedAt: Array<EpochMs>(count).fill(observedAt) };
     },
+    told: (pool) => queues.get(pool)?.told ?? null,
     otherJobs: () => others,
     state: () => ({ at, failing }),
   };

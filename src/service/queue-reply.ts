@@ -80,6 +80,12 @@ function seenWithin({ periods }: QueueStatus): QueueReply['seen_within_s'] {
   return { busy: seconds(periods.busy), quiet: seconds(Math.max(periods.quiet, periods.dormant)) };
 }
 
+function toldReply({ lastTold }: QueueStatus, now: EpochMs): QueueReply['runner_told'] {
+  if (lastTold === null) return null;
+  const { size, depth, at } = lastTold;
+  return { queue_size: size, queue_depth: depth, age_s: secondsSince(at, now) };
+}
+
 /** The reply for one pool; at most `jobs` of its jobs are named. */
 export function queueReply(status: QueueStatus, now: EpochMs, jobs: number): QueueReply {
   const { verdicts, told } = status;
@@ -98,6 +104,7 @@ export function queueReply(status: QueueStatus, now: EpochMs, jobs: number): Que
     failing: status.failing,
     seen_within_s: seenWithin(status),
     webhook: status.webhook,
+    runner_told: toldReply(status, now),
     watched: status.projects,
     pending: verdicts.length + told,
     may_take: verdicts.filter(({ match }) => match.takes).length + told,

@@ -3,6 +3,7 @@
 import type { ComingJob, ForecastSlot, PoolQueue } from '../domain/queue.ts';
 import type { EpochMs } from '../domain/units.ts';
 import type { Periods } from '../queue/poll-plan.ts';
+import type { RunnerQueue } from '../queue/runner-queue.ts';
 import type { QueueAhead } from './queue-ahead.ts';
 import type { QueueFigures } from './queue-figures.ts';
 import type { Verdict } from './queue-look-book.ts';
@@ -32,6 +33,8 @@ export type QueueStatus = PoolQueue & {
   failing: string | null;
   /** Jobs that the runner's own figures tell of, where they are the source. */
   told: number;
+  /** What GitLab told the runner with its last job, by the runner's metrics; null = nothing yet. */
+  lastTold: RunnerQueue['told'];
 };
 
 type Looked = Pick<QueueStatus, 'periods' | 'verdicts' | 'refused' | 'failing'>;
@@ -59,5 +62,6 @@ export function statusOf({ figures, ahead, webhooks }: Deps, member: Member, now
     forecast: ahead.forecast(spec, now),
     webhook: webhooks.describe(member.settings.webhook?.listen ?? null, now),
     told: figure?.queuedAt.length ?? 0,
+    lastTold: figures.told(spec.id),
   };
 }

@@ -23,11 +23,13 @@ export function readScrape(text: string): RunnerScrape {
   const jobs = new Map<string, number>();
   const taken = new Map<string, number>();
   const queueSize = new Map<string, number>();
+  const queueDepth = new Map<string, number>();
   const limit = new Map<string, number>();
   const families: Readonly<Record<string, Map<string, number>>> = {
     gitlab_runner_jobs: jobs,
     gitlab_runner_jobs_total: taken,
     gitlab_runner_job_queue_size: queueSize,
+    gitlab_runner_job_queue_depth: queueDepth,
     gitlab_runner_limit: limit,
   };
   let concurrent: number | null = null;
@@ -35,11 +37,11 @@ export function readScrape(text: string): RunnerScrape {
     if (name === 'gitlab_runner_concurrent') concurrent = value;
     const family = families[name];
     if (family === undefined || runner === null || family.size >= MOST_RUNNERS) continue;
-    // One runner has several samples, by state and stage: jobs add up; the size is the same in each.
+    // One runner has several samples, by state and stage: jobs add up; the others are the same in each.
     const isSum = family === jobs || family === taken;
     family.set(runner, isSum ? (family.get(runner) ?? 0) + value : value);
   }
-  return { jobs, taken, queueSize, limit, concurrent };
+  return { jobs, taken, queueSize, queueDepth, limit, concurrent };
 }
 
 /** The port on real HTTP. */

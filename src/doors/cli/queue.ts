@@ -54,6 +54,16 @@ function waitLines({ seen_within_s: within, webhook, watched }: QueueReply): str
   return lines;
 }
 
+/** What the runner's metrics say of its last job. Who takes from the same queue shows in what was passed over. */
+function toldLines({ runner_told: told }: QueueReply): string[] {
+  if (!told) return [];
+  const { queue_size: size, queue_depth: depth, age_s: age } = told;
+  const when = `took its last job ${seconds(age)} ago`;
+  if (size === 0) return [`  runner  ${when}; GitLab did not say how many fitted it`];
+  const over = depth > 1 ? `, ${depth - 1} of them taken by others just then, or ended` : '';
+  return [`  runner  ${when}, one of ${size} that fitted it${over}`];
+}
+
 function sumLines(queue: QueueReply): string[] {
   const { pending, may_take: takes, oldest_s: oldest, coming, forecast, source } = queue;
   if (source === null) return [];
@@ -123,6 +133,7 @@ function drawQueue(queue: QueueReply, jobs: number, paint: Paint): string[] {
     ...sourceLines(queue, paint),
     ...waitLines(queue),
     ...sumLines(queue),
+    ...toldLines(queue),
     ...drawProjects(queue.projects, paint),
     ...(named.length === 0 ? [] : ['', ...drawJobs(named, paint)]),
     ...more,

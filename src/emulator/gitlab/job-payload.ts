@@ -38,8 +38,8 @@ function variablesOf(job: Job, { project, url, token }: PayloadPlace): Readonly<
   };
 }
 
-/** The answer to `POST /jobs/request`. */
-export function jobPayload(job: Job, place: PayloadPlace): Record<string, unknown> {
+/** The answer to `POST /jobs/request`. `queueSize`: jobs that fitted the runner, this one included. */
+export function jobPayload(job: Job, place: PayloadPlace, queueSize: number): Record<string, unknown> {
   const { project, url, token } = place;
   const timeout = Math.ceil(job.timeoutMs / 1_000);
   const { image } = job.spec;
@@ -55,6 +55,9 @@ export function jobPayload(job: Job, place: PayloadPlace): Record<string, unknow
       project_id: project.id,
       project_name: project.name,
       project_full_path: project.path,
+      queue_size: queueSize,
+      // Nobody takes a job between look and gift here.
+      queue_depth: 1,
     },
     git_info: {
       repo_url: `${url}/${project.path}.git`,

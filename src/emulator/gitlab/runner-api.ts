@@ -65,11 +65,12 @@ export function createRunnerApi(parts: GitlabParts): RunnerApi {
     const body = objectOf(call.body);
     const runner = runnerOf(textOf(body['token']));
     if (runner === null) return forbidden;
+    const queueSize = gitlab.queueSize(runner.id);
     const job = gitlab.request(runner.id);
     if (job === null) return { status: 204, headers: { 'x-gitlab-last-update': '' }, body: null };
     if (hasGracefulCancel(body)) graceful.add(job.id);
     const place = { project: gitlab.project(job.project), url: parts.url(), token: jobToken(job) };
-    return { status: 201, body: jobPayload(job, place) };
+    return { status: 201, body: jobPayload(job, place, queueSize) };
   }
 
   /** The job that a runner speaks of, or why it may not. */

@@ -21,6 +21,7 @@ describe('the runner’s metrics', () => {
     expect(Object.fromEntries(scrape.jobs)).toEqual({ abc123def: 5, zzz999: 4 });
     expect(Object.fromEntries(scrape.taken)).toEqual({ abc123def: 41 });
     expect(Object.fromEntries(scrape.queueSize)).toEqual({ abc123def: 17 });
+    expect(Object.fromEntries(scrape.queueDepth)).toEqual({ abc123def: 2 });
     expect(Object.fromEntries(scrape.limit)).toEqual({ abc123def: 20 });
     expect(scrape.concurrent).toBe(50);
   });

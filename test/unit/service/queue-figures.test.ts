@@ -28,10 +28,11 @@ afterEach(async () => {
   await queue.close();
 });
 
-function says(taken: number, size: number, others = 0): void {
+function says(taken: number, size: number, { others = 0, depth = 1 } = {}): void {
   text = [
     `gitlab_runner_jobs_total{runner="ABC123def"} ${taken}`,
     `gitlab_runner_job_queue_size{runner="ABC123def"} ${size}`,
+    `gitlab_runner_job_queue_depth{runner="ABC123def"} ${depth}`,
     `gitlab_runner_jobs{runner="ABC123def",state="running"} 3`,
     `gitlab_runner_jobs{runner="elsewhere",state="running"} ${others}`,
     '',
@@ -63,8 +64,28 @@ describe('without a token', () => {
     await seen(() => queue.counts()['linux'] === undefined);
   });
 
+  test('jobs that GitLab passed over, taken by other managers just then, do not wait any more', async () => {
+    says(10, 30);
+    await seen(() => (queue.watch.states(queue.clock.now())[0]?.at ?? null) !== null);
+    says(11, 30, { depth: 13 });
+    await seen(() => queue.counts()['linux'] === 17);
+    expect(queue.watch.status(queue.clock.now())[0]).toMatchObject({
+      told: 17,
+      lastTold: { size: 30, depth: 13 },
+    });
+    says(12, 5, { depth: 45 });
+    await seen(() => queue.counts()['linux'] === undefined);
+  });
+
+  test('a figure that no queue comes to costs no memory', async () => {
+    says(10, 1);
+    await seen(() => (queue.watch.states(queue.clock.now())[0]?.at ?? null) !== null);
+    says(11, 1e15);
+    await seen(() => queue.counts()['linux'] === 20_000);
+  });
+
   test('jobs of the runner’s other sections count against concurrent, as long as it answers', async () => {
-    says(10, 0, 6);
+    says(10, 0, { others: 6 });
     await seen(() => queue.view().otherJobs === 6);
     status = 500;
     await seen(() => queue.view().otherJobs === 0);

@@ -40,6 +40,7 @@ const status = (over: Partial<QueueStatus> = {}): QueueStatus => ({
   webhook: null,
   failing: null,
   told: 0,
+  lastTold: null,
   ...over,
 });
 
@@ -101,5 +102,15 @@ describe('the reply for one queue', () => {
   test('counts what the runner itself tells where that is the source, and says why looks fail', () => {
     const reply = queueReply(status({ source: 'metrics', told: 7, failing: 'away' }), NOON, 3);
     expect(reply).toMatchObject({ pending: 7, may_take: 7, jobs: [], failing: 'away' });
+  });
+
+  test('carries what GitLab told the runner with its last job, and when', () => {
+    const lastTold = { size: 7, depth: 3, at: NOON - 12_300 };
+    expect(queueReply(status({ lastTold }), NOON, 0).runner_told).toEqual({
+      queue_size: 7,
+      queue_depth: 3,
+      age_s: 12,
+    });
+    expect(queueReply(status(), NOON, 0).runner_told).toBeNull();
   });
 });

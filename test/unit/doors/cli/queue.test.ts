@@ -15,6 +15,7 @@ const aQueue: QueueReply = {
   failing: null,
   seen_within_s: { busy: 10, quiet: 300 },
   webhook: 'taken at :9260, last one 3s ago',
+  runner_told: { queue_size: 7, queue_depth: 3, age_s: 12 },
   watched: 12,
   pending: 3,
   may_take: 2,
@@ -85,6 +86,7 @@ describe('hostler queue', () => {
       '  webhook taken at :9260, last one 3s ago',
       '  jobs    3 pending, 2 of them for this pool, the oldest for 41s; 1 more when their stage begins',
       '  rush    14 unannounced jobs within a boot are usual at this hour of the week',
+      '  runner  took its last job 12s ago, one of 7 that fitted it, 2 of them taken by others just then, or ended',
       '  PROJECT    PENDING  MAY TAKE  COMING  OLDEST  WHY NOT',
       '  group/app        3         2       1  41s     1: the runner lacks gpu',
       '',
@@ -127,6 +129,20 @@ describe('hostler queue', () => {
     const { out } = await run('queue', [{ ...told, seen_within_s: null, projects: [], gitlab: null }]);
     expect(out).toContain("pool build  in use, by the runner's own metrics, seen 4s ago");
     expect(out).toContain('  jobs    7 waited when the runner last took one, within the last minute');
+  });
+
+  test('says what GitLab told the runner, also where it tells nothing or an older daemon does', async () => {
+    const lines = async (told: QueueReply['runner_told'] | undefined) =>
+      (await run('queue', [{ ...aQueue, runner_told: told }])).out
+        .split('\n')
+        .filter((line) => line.startsWith('  runner'));
+    expect(await lines({ queue_size: 4, queue_depth: 1, age_s: 2 })).toEqual([
+      '  runner  took its last job 2s ago, one of 4 that fitted it',
+    ]);
+    expect(await lines({ queue_size: 0, queue_depth: 0, age_s: 2 })).toEqual([
+      '  runner  took its last job 2s ago; GitLab did not say how many fitted it',
+    ]);
+    expect([await lines(null), await lines(undefined)]).toEqual([[], []]);
   });
 
   test('refuses a number of jobs that is none', async () => {

@@ -9,6 +9,7 @@ afterEach(async () => {
 
 type Payload = {
   id: number;
+  job_info: { queue_size: number; queue_depth: number };
   token: string;
   steps: { script: string[] }[];
   image: { name: string } | null;
@@ -63,6 +64,14 @@ describe('a runner', () => {
     expect((await claim('glrt-new')).status).toBe(204);
     expect((await claim('glrt-tagged')).status).toBe(201);
     expect(gitlab.gitlab.runners().map(({ token }) => token)).toEqual(['glrt-tagged', 'glrt-new']);
+  });
+
+  test('hears with each job how many fitted it, as its metrics show', async () => {
+    const { gitlab, claimed } = await start();
+    gitlab.control('POST', 'jobs', { count: 3 });
+    gitlab.control('POST', 'jobs', { tags: ['gpu'] });
+    const told = [await claimed(), await claimed(), await claimed()].map(({ job_info: info }) => info);
+    expect(told).toMatchObject([3, 2, 1].map((size) => ({ queue_size: size, queue_depth: 1 })));
   });
 
   test('gets a job with what it needs to run it without a repository', async () => {
