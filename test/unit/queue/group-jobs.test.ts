@@ -84,9 +84,10 @@ describe('jobs in groups', () => {
 });
 
 describe('the runner’s own figure', () => {
-  const after = (scrapes: readonly { taken: number; size: number | null; at: number }[]) =>
+  const after = (scrapes: readonly { taken: number; size: number | null; depth?: number; at: number }[]) =>
     scrapes.reduce<RunnerQueue | null>(
-      (before, { at, ...scrape }) => nextRunnerQueue(before, scrape, at),
+      (before, { at, taken, size, depth = 1 }) =>
+        nextRunnerQueue(before, { taken, figure: size === null ? null : { size, depth } }, at),
       null,
     );
 
@@ -96,6 +97,19 @@ describe('the runner’s own figure', () => {
       { taken: 6, size: 8, at: NOON + 5_000 },
     ]);
     expect(queue && waitingIn(queue, NOON + 5_000)).toBe(7);
+  });
+
+  test('leaves out what was passed over on the way to the job that was given, never below none', () => {
+    const left = (size: number, depth: number) => {
+      const queue = after([
+        { taken: 5, size: 9, at: NOON },
+        { taken: 6, size, depth, at: NOON },
+      ]);
+      return queue && waitingIn(queue, NOON);
+    };
+    expect([left(9, 1), left(9, 4), left(9, 9), left(9, 45), left(9, 0), left(0, 0)]).toEqual([
+      8, 5, 0, 0, 8, 0,
+    ]);
   });
 
   test('says nothing while the runner took no job since we look', () => {
