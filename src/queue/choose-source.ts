@@ -20,7 +20,16 @@ export type SourceFacts = {
   hasMetrics: boolean;
 };
 
+/** `why` is a clause that goes on after "because". */
 export type SourceChoice = { source: QueueSourceName | null; why: string };
+
+/** The source of `auto` while GitLab has not answered since the start, where the runner serves its metrics. */
+export const meanwhile: SourceChoice = {
+  source: 'metrics',
+  why:
+    'GitLab cannot be asked yet and is tried again and again; until it answers ' +
+    "the runner's own figures tell how many jobs wait when it takes one",
+};
 
 /** Why GitLab itself cannot be asked, or null when it can. */
 function obstacle({ settings, knowsRunner, projects }: SourceFacts): string | null {
@@ -47,11 +56,15 @@ function automatic(facts: SourceFacts): SourceChoice {
   if (why !== null) return fallBack(facts, why);
   const count = facts.projects ?? 0;
   const many = `${count} projects are many for one call each`;
+  const few = count === 1 ? '1 project takes one call' : `${count} projects, one call each, are few`;
   if (facts.seesInstance === true && (facts.type === 'instance' || count > MOST_FOR_REST))
-    return { source: 'instance', why: 'the token sees the whole instance: one call shows all pending jobs' };
-  if (count <= MOST_FOR_REST)
-    return { source: 'rest', why: `${count} projects: one call each is within the limits` };
-  if (facts.multiplex === true) return { source: 'graphql', why: `${many}: GraphQL shows several a call` };
+    return {
+      source: 'instance',
+      why: 'the token sees the whole instance, so one call shows all pending jobs',
+    };
+  if (count <= MOST_FOR_REST) return { source: 'rest', why: few };
+  if (facts.multiplex === true)
+    return { source: 'graphql', why: `${many}, and GraphQL shows several a call` };
   return { source: 'rest', why: `${many}, but neither the instance nor GraphQL can be used with this token` };
 }
 

@@ -13,6 +13,8 @@ import { isLabelOf } from './runner-labels.ts';
 /** Loopback: a scrape costs a millisecond. */
 const LOOK_EVERY_MS: DurationMs = 5 * SECOND_MS;
 const ANSWER_LIMIT_MS: DurationMs = 5 * SECOND_MS;
+/** Of a runner that took jobs and names no queue. */
+const TOO_OLD = "the runner's metrics do not say how many jobs wait (runners from 18.1 on do)";
 
 /** Jobs that a figure may come to, as of all looks together: a stranger may answer with any number. */
 const MOST_JOBS = 20_000;
@@ -27,6 +29,8 @@ export type QueueFigures = {
   told(pool: string): RunnerQueue['told'];
   otherJobs(): number;
   state(): { at: EpochMs | null; failing: string | null };
+  /** Whether the runner serves metrics that tell of the queue; null = it was not asked yet. */
+  serves(): boolean | null;
 };
 
 type Deps = { config: CurrentConfig; runner: RunnerMetrics; clock: Clock; changed(): void };
@@ -46,6 +50,7 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
   let others = 0;
   let at: EpochMs | null = null;
   let failing: string | null = null;
+  let isOld = false;
 
   function countOthers({ jobs }: RunnerScrape): number {
     const { pools } = config.get();
@@ -75,6 +80,7 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
       at = clock.now();
       failing = null;
       others = countOthers(scrape);
+      isOld = scrape.taken.size > 0 && scrape.queueSize.size === 0;
       if (read(scrape, at)) changed();
     } catch (error) {
       failing = messageOf(error);
@@ -99,6 +105,10 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
     },
     told: (pool) => queues.get(pool)?.told ?? null,
     otherJobs: () => others,
-    state: () => ({ at, failing }),
+    state: () => ({ at, failing: failing ?? (isOld ? TOO_OLD : null) }),
+    serves() {
+      if (config.get().settings.runnerMetrics === null || failing !== null || isOld) return false;
+      return at === null ? null : true;
+    },
   };
 }

@@ -2,6 +2,7 @@
 // Trap: before the first answer nothing is known and nothing is wrong yet; such a queue is `off`, not `failed`.
 import type { PoolQueue } from '../domain/queue.ts';
 import type { EpochMs } from '../domain/units.ts';
+import { meanwhile, type SourceChoice } from '../queue/choose-source.ts';
 import type { QueueFigures } from './queue-figures.ts';
 import { STALE_AFTER_MS } from './queue-looker.ts';
 import type { Member } from './queue-members.ts';
@@ -19,18 +20,31 @@ function stateFromLooks(member: Member, now: EpochMs): Pick<PoolQueue, 'state' |
   return now - at > STALE_AFTER_MS ? { state: 'stale', at, why: failing } : { state: 'fresh', at, why };
 }
 
+/** Why GitLab was not to be asked since the start, of a pool that takes what there is; else null. */
+function unreached({ scope, problem, settings }: Member): string | null {
+  return scope === null && settings.source === 'auto' ? problem : null;
+}
+
+/** What the queue is read from now; null = that is not found out yet. */
+export function choiceOf(member: Member, figures: QueueFigures): SourceChoice | null {
+  if (unreached(member) === null) return member.scope?.choice ?? null;
+  return figures.serves() === true ? meanwhile : null;
+}
+
 /** The pool's queue: its source, whether it is seen, and why so. */
 export function stateOf(member: Member, figures: QueueFigures, now: EpochMs): PoolQueue {
-  const { spec, scope } = member;
-  const source = scope?.choice.source ?? null;
-  const pool = { pool: spec.id, source };
+  const choice = choiceOf(member, figures);
+  const source = choice?.source ?? null;
+  const pool = { pool: member.spec.id, source };
   if (source === 'metrics') {
     const { at, failing } = figures.state();
     // The figure never says that nothing waits, so there is nothing to hold when it is silent.
-    return { ...pool, state: 'off', at, why: failing ?? scope?.choice.why ?? '', exact: false };
+    return { ...pool, state: 'off', at, why: failing ?? choice?.why ?? '', exact: false };
   }
-  if (source === null && scope !== null)
-    return { ...pool, state: 'off', at: null, why: scope.choice.why, exact: false };
+  if (source === null && choice !== null)
+    return { ...pool, state: 'off', at: null, why: choice.why, exact: false };
+  if (unreached(member) !== null && figures.serves() === null)
+    return { ...pool, state: 'off', at: null, why: "the runner's own metrics are asked", exact: false };
   const exact = member.looker?.state().isWhole ?? false;
   return { ...pool, ...stateFromLooks(member, now), exact };
 }

@@ -39,8 +39,12 @@ export type QueueStatus = PoolQueue & {
 
 type Looked = Pick<QueueStatus, 'periods' | 'verdicts' | 'refused' | 'failing'>;
 
-function lookedOf({ looker, spec }: Member): Looked {
-  if (looker === null) return { periods: null, verdicts: [], refused: new Map(), failing: null };
+function lookedOf({ looker, spec, scope, problem }: Member): Looked {
+  if (looker === null) {
+    // Before GitLab has answered once, what keeps it from it is all that can be said.
+    const failing = scope === null ? problem : null;
+    return { periods: null, verdicts: [], refused: new Map(), failing };
+  }
   const { periods, refused, failing } = looker.state();
   return { periods, refused, failing, verdicts: looker.verdicts(spec.id) };
 }

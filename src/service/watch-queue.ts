@@ -22,7 +22,7 @@ import { createQueueFigures, type QueueFigures } from './queue-figures.ts';
 import { createQueueMembers, type Member, type QueueMembers } from './queue-members.ts';
 import { createQueueMemory, type QueueMemory } from './queue-memory.ts';
 import { createQueueReporter, type QueueReporter } from './queue-reporter.ts';
-import { stateOf } from './queue-state.ts';
+import { choiceOf, stateOf } from './queue-state.ts';
 import { type QueueStatus, statusOf } from './queue-status.ts';
 import { createWebhookBook, type WebhookBook } from './webhook-book.ts';
 
@@ -93,11 +93,13 @@ function seenGroups(context: Context, now: EpochMs): JobGroup[] {
 
 /** Beside the looks: what is remembered from before a restart, and what the runner's figures say. */
 function otherGroups({ members, memory, figures }: Context, now: EpochMs): JobGroup[] {
-  return members.all().flatMap(({ spec: { id }, scope, looker }) => {
+  return members.all().flatMap((member) => {
+    const { scope, looker } = member;
+    const { id } = member.spec;
     const isWhole = looker?.state().isWhole === true;
     const isOff = scope !== null && looker === null;
     if (isWhole || isOff) memory.forget(id);
-    const figure = scope?.choice.source === 'metrics' ? figures.group(id, now) : null;
+    const figure = choiceOf(member, figures)?.source === 'metrics' ? figures.group(id, now) : null;
     return [memory.group(id, now), figure].filter((group) => group !== null);
   });
 }
@@ -139,7 +141,7 @@ function report(context: Context, now: EpochMs): void {
   for (const member of members.all()) {
     const { id } = member.spec;
     const state = stateOf(member, figures, now);
-    reporter.tell(member, state);
+    reporter.tell(member, { state, choice: choiceOf(member, figures) });
     const mine = groups.filter(({ pools }) => pools.includes(id));
     const oldest = Math.min(now, ...mine.flatMap(({ queuedAt }) => queuedAt[0] ?? []));
     const held = mine.reduce((sum, group) => sum + (group.held ? group.queuedAt.length : 0), 0);

@@ -29,7 +29,7 @@ function sourceLines(queue: QueueReply, paint: Paint): string[] {
   const { source, state, age_s: age, why, gitlab, failing } = queue;
   const colours = { fresh: paint.green, stale: paint.red, failed: paint.red, off: paint.dim };
   const from = source === null ? 'not looked at' : `by ${ways[source]}`;
-  const at = gitlab === null ? '' : ` at ${plain(gitlab)}`;
+  const at = gitlab === null || source === 'metrics' ? '' : ` at ${plain(gitlab)}`;
   const seen = age === null ? '' : `, seen ${seconds(age)} ago`;
   // The runner's figures are no sight of the queue, but they are in use.
   const stand = source === 'metrics' && age !== null ? paint.green('in use') : colours[state](state);

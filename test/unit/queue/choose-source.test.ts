@@ -31,7 +31,7 @@ const none = { token: null };
 
 describe('auto takes', () => {
   test.each([
-    ['REST for few projects', facts(), 'rest', '10 projects: one call each'],
+    ['REST for few projects', facts(), 'rest', '10 projects, one call each, are few'],
     ['REST at 40', facts({ projects: 40 }), 'rest', '40 projects'],
     ['GraphQL above 40', facts({ projects: 41, multiplex: true }), 'graphql', 'several a call'],
     [

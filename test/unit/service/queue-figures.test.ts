@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { SECOND_MS } from '../../../src/domain/units.ts';
+import { MINUTE_MS, SECOND_MS } from '../../../src/domain/units.ts';
 import { poolSpec } from '../../support/builders.ts';
 import { queueSettings, startWatchedQueue, type WatchedQueue } from '../../support/watched-queue.ts';
 
@@ -19,14 +19,15 @@ beforeEach(async () => {
     namePrefixes: ['runner-abc123def-box-'],
     queue: queueSettings({ token: null, url: 'https://gitlab.example.com' }),
   });
-  const { port } = runner.address() as AddressInfo;
-  queue.use([spec], { runnerMetrics: `http://127.0.0.1:${port}/metrics` });
+  queue.use([spec], { runnerMetrics: url() });
 });
 afterEach(async () => {
   runner.closeAllConnections();
   runner.close();
   await queue.close();
 });
+
+const url = () => `http://127.0.0.1:${(runner.address() as AddressInfo).port}/metrics`;
 
 function says(taken: number, size: number, { others = 0, depth = 1 } = {}): void {
   text = [
@@ -58,7 +59,7 @@ describe('without a token', () => {
       { source: 'metrics', state: 'off', exact: false },
     ]);
     expect(queue.said.map(({ text: said }) => said)).toEqual([
-      "the job queue is read from the runner's own metrics: no token is set (token in the queue table, or " +
+      "the job queue is read from the runner's own metrics, because no token is set (token in the queue table, or " +
         "HOSTLER_GITLAB_TOKEN); the runner's own figures tell how many jobs wait when it takes one",
     ]);
     await seen(() => queue.counts()['linux'] === undefined);
@@ -89,5 +90,92 @@ describe('without a token', () => {
     await seen(() => queue.view().otherJobs === 6);
     status = 500;
     await seen(() => queue.view().otherJobs === 0);
+  });
+});
+
+describe('with source = "auto" and a GitLab that does not answer at the start', () => {
+  let calls: number[];
+  let isAway: boolean;
+  beforeEach(() => {
+    calls = [];
+    isAway = true;
+    queue.gitlab.fault = () => {
+      calls.push(queue.clock.now());
+      return isAway ? { status: 502, body: 'bad gateway' } : null;
+    };
+    queue.gitlab.addProjects(1);
+    queue.gitlab.runner = {
+      id: 7,
+      runner_type: 'project_type',
+      tag_list: [],
+      run_untagged: true,
+      projects: [{ id: 1 }],
+    };
+    const own = { namePrefixes: ['runner-abc123def-box-'], queue: queueSettings({ url: queue.gitlab.url }) };
+    queue.use([poolSpec(own)], { runnerMetrics: url() });
+  });
+
+  const state = () => queue.watch.status(queue.clock.now())[0];
+  const words = () => queue.said.map(({ code, text: said }) => `${code} ${said ?? ''}`);
+
+  test('the runner’s figures are used meanwhile, GitLab is asked ever more seldom, and all is said once', async () => {
+    says(10, 30);
+    await seen(() => state()?.source === 'metrics');
+    says(11, 29);
+    await seen(() => queue.counts()['linux'] === 28);
+    expect(state()).toMatchObject({ state: 'off', failing: expect.stringContaining('502') as string });
+    await queue.pass(10 * MINUTE_MS);
+    const pauses = calls.slice(1).map((at, index) => at - (calls[index] ?? at));
+    expect(pauses.slice(0, 3).every((pause) => pause < 30 * SECOND_MS)).toBe(true);
+    expect(pauses.slice(-2).every((pause) => pause >= 100 * SECOND_MS)).toBe(true);
+    expect(words()).toEqual([
+      expect.stringMatching(
+        /^queue-source the job queue is read from the runner's own metrics, because GitLab cannot be asked yet and is tried again and again; .*502/,
+      ),
+    ]);
+    isAway = false;
+    queue.gitlab.addJob({ project: 1 });
+    await queue.pass(3 * MINUTE_MS);
+    expect(state()).toMatchObject({ source: 'rest', state: 'fresh', failing: null });
+    expect(queue.counts()).toEqual({ linux: 1 });
+    expect(words().slice(1)).toEqual([
+      'queue-source the job queue is read by REST, one call a project, because 1 project takes one call',
+    ]);
+  });
+
+  test('what was pending before a restart stays held beside the runner’s figures', async () => {
+    isAway = false;
+    says(10, 30);
+    queue.gitlab.addJob({ project: 1 });
+    queue.gitlab.addJob({ project: 1 });
+    await queue.pass(MINUTE_MS);
+    isAway = true;
+    await queue.restart();
+    await seen(() => state()?.source === 'metrics');
+    says(11, 6);
+    await seen(() => queue.counts()['linux'] === 5);
+    expect(queue.counts()).toEqual({ linux: 5, 'linux held': 2 });
+  });
+
+  test.each([
+    ['does not answer', () => (status = 500)],
+    ['is too old to name its queue', () => (text = 'gitlab_runner_jobs_total{runner="ABC123def"} 4\n')],
+  ])('a runner that %s is no source: the pool is held and it is said', async (_, spoil) => {
+    says(10, 30);
+    spoil();
+    await seen(() => state()?.state === 'failed');
+    await queue.pass(MINUTE_MS);
+    expect(state()).toMatchObject({ source: null, state: 'failed' });
+    expect(words()).toEqual([expect.stringMatching(/^queue-lost .*held as it is.*502/)]);
+  });
+
+  test('a source that is asked for by name is not replaced', async () => {
+    says(10, 30);
+    const settings = queueSettings({ url: queue.gitlab.url, source: 'rest' });
+    queue.use([poolSpec({ namePrefixes: ['runner-abc123def-box-'], queue: settings })], {
+      runnerMetrics: url(),
+    });
+    await queue.pass(MINUTE_MS);
+    expect(state()).toMatchObject({ source: null, state: 'failed' });
   });
 });

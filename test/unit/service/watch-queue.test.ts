@@ -37,7 +37,7 @@ describe('a project runner', () => {
   test('has its queue read by REST, said once with the reason', async () => {
     await queue.pass(30 * SECOND_MS);
     expect(texts('queue-source')).toEqual([
-      'the job queue is read by REST, one call a project: 1 projects: one call each is within the limits',
+      'the job queue is read by REST, one call a project, because 1 project takes one call',
     ]);
     expect(queue.watch.states(queue.clock.now())).toMatchObject([
       { source: 'rest', state: 'fresh', exact: true },

@@ -9,7 +9,7 @@ const aQueue: QueueReply = {
   source: 'rest',
   state: 'fresh',
   age_s: 4,
-  why: '1 projects: one call each is within the limits',
+  why: '1 project takes one call',
   gitlab: 'https://gitlab.example.com',
   remarks: ['the token may not read the runner'],
   failing: null,
@@ -80,7 +80,7 @@ describe('hostler queue', () => {
     expect(asked).toEqual(['GET /v1/queue']);
     expect(out.split('\n')).toEqual([
       'pool build  fresh, by REST, one call a project at https://gitlab.example.com, seen 4s ago',
-      '  why     1 projects: one call each is within the limits',
+      '  why     1 project takes one call',
       '  note    the token may not read the runner',
       '  seen    within 10s where jobs were pending lately, within 5m in a quiet project (12 projects)',
       '  webhook taken at :9260, last one 3s ago',
@@ -128,6 +128,10 @@ describe('hostler queue', () => {
     const told = { ...aQueue, source: 'metrics' as const, state: 'off' as const, pending: 7, jobs: [] };
     const { out } = await run('queue', [{ ...told, seen_within_s: null, projects: [], gitlab: null }]);
     expect(out).toContain("pool build  in use, by the runner's own metrics, seen 4s ago");
+    const meanwhile = { ...told, failing: 'GitLab does not answer', seen_within_s: null, projects: [] };
+    const lines = (await run('queue', [meanwhile])).out.split('\n');
+    expect(lines[0]).toBe("pool build  in use, by the runner's own metrics, seen 4s ago");
+    expect(lines).toContain('  failing GitLab does not answer');
     expect(out).toContain('  jobs    7 waited when the runner last took one, within the last minute');
   });
 
