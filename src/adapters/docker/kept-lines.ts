@@ -8,7 +8,7 @@ import { SECOND_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DockerHost, DockerTls } from '../../ports/docker.ts';
 
-/** A kept TLS connection takes some 70 KB, and 100 looks a second that come back within 5 s need 500 of them (design §4). */
+/** A kept TLS connection takes some 90 KB, and 100 looks a second that come back within 5 s need 500 of them (design §4). */
 export const LINES_KEPT = 500;
 
 /**
@@ -16,6 +16,9 @@ export const LINES_KEPT = 500;
  * a turn takes longer, and what is kept meanwhile serves nobody.
  */
 export const BACK_WITHIN_MS: DurationMs = 30 * SECOND_MS;
+
+/** From this turn on: the first two come close together at a daemon's start, the proof that a host is free and its first look. */
+const KEPT_FROM_TURN = 3;
 
 /** Cleaning removes containers side by side; more connections than this do not make dockerd faster. */
 const MAX_SOCKETS = 4;
@@ -65,18 +68,19 @@ function createEntries(): (tls: DockerTls) => Entry {
   };
 }
 
-/** When each host was asked last, as long as that is not too long ago. */
-function createTurns(): (key: string, now: DurationMs) => boolean {
+/** Which turn this is of a host that is asked again and again, each time soon enough; 1 is the first. */
+function createTurns(): (key: string, now: DurationMs) => number {
   /** In the order of their last turn. */
-  const asked = new Map<string, DurationMs>();
+  const asked = new Map<string, { at: DurationMs; turn: number }>();
   return (key, now) => {
-    for (const [old, at] of asked) {
+    for (const [old, { at }] of asked) {
       if (now - at <= BACK_WITHIN_MS) break;
       asked.delete(old);
     }
-    const isBack = asked.delete(key);
-    asked.set(key, now);
-    return isBack;
+    const turn = (asked.get(key)?.turn ?? 0) + 1;
+    asked.delete(key);
+    asked.set(key, { at: now, turn });
+    return turn;
   };
 }
 
@@ -85,7 +89,7 @@ export function createKeptLines({ clock, most = LINES_KEPT }: { clock: Clock; mo
   /** In the order of their last use. */
   const lines = new Map<string, Line>();
   const entryOf = createEntries();
-  const isBackInTime = createTurns();
+  const turnOf = createTurns();
 
   function end(key: string, line: Line): void {
     line.agent.destroy();
@@ -104,7 +108,7 @@ export function createKeptLines({ clock, most = LINES_KEPT }: { clock: Clock; mo
     agentFor(host) {
       const now = clock.monotonic();
       const key = `${host.address} ${host.port}`;
-      const isBack = isBackInTime(key, now);
+      const turn = turnOf(key, now);
       endUnused(now);
       const known = lines.get(key);
       if (known !== undefined && known.cert === host.tls.cert) {
@@ -114,7 +118,7 @@ export function createKeptLines({ clock, most = LINES_KEPT }: { clock: Clock; mo
       }
       if (known !== undefined) end(key, known);
       const { context, passing } = entryOf(host.tls);
-      if (!isBack || lines.size >= most) return passing;
+      if (turn < KEPT_FROM_TURN || lines.size >= most) return passing;
       const agent = new Agent({
         keepAlive: true,
         maxSockets: MAX_SOCKETS,

@@ -15,18 +15,25 @@ import { createHandClock, type HandClock } from '../../support/hand-clock.ts';
 let clock: HandClock;
 let store: Store;
 let looked: string[];
+/** Ends the looks of hosts that take their time. */
+let answers: (() => void)[];
+let isSlow: boolean;
 const stop = new AbortController();
 
-/** Hosts that answer at once; who was asked is kept. */
+/** Hosts that answer at once, or when they are told to; who was asked is kept. */
 const docker = {
-  ping: async ({ address }: { address: string }) => looked.push(address) > 0,
+  ping: async ({ address }: { address: string }) => {
+    looked.push(address);
+    if (isSlow) await new Promise<void>((resolve) => answers.push(resolve));
+    return true;
+  },
 } as unknown as Docker;
 
-function watch(hosts: number): void {
-  for (let index = 0; index < hosts; index += 1)
-    store.putMachine(
-      aMachine({ id: `m-${index}`, phase: 'ready', address: `10.0.${index >> 8}.${index & 255}` }),
-    );
+function watch(hosts: number, failedPings = 0): void {
+  for (let index = 0; index < hosts; index += 1) {
+    const address = `10.0.${index >> 8}.${index & 255}`;
+    store.putMachine(aMachine({ id: `m-${index}`, phase: 'ready', address, failedPings }));
+  }
   const config = createCurrentConfig({ pools: [poolSpec()] } as unknown as Config, NOON);
   const hostOf = ({ address }: { address: string | null }) => ({
     address: address ?? '',
@@ -43,6 +50,8 @@ beforeEach(() => {
   clock = createHandClock(NOON);
   store = createStore(openDatabase(':memory:'));
   looked = [];
+  answers = [];
+  isSlow = false;
 });
 
 test('with more hosts than looks, each is looked at before any a second time', async () => {
@@ -65,4 +74,21 @@ test('at most a hundred looks begin in a second', async () => {
   watch(5_000);
   await clock.advance(10 * SECOND_MS - 1);
   expect(looked.length).toBe(1_000);
+});
+
+test('hosts that are slow to answer are not asked all at once', async () => {
+  isSlow = true;
+  watch(500);
+  await clock.advance(5 * SECOND_MS);
+  expect(looked.length).toBe(64);
+  for (const answer of answers.splice(0, 4)) answer();
+  await clock.advance(SECOND_MS);
+  expect(looked.length).toBe(68);
+});
+
+test('hosts that were silent before take no place from others', async () => {
+  isSlow = true;
+  watch(200, 2);
+  await clock.advance(5 * SECOND_MS);
+  expect(looked.length).toBe(200);
 });
