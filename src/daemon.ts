@@ -20,6 +20,7 @@ import { createOwnClient } from './service/own-client.ts';
 import { isoTime } from './service/replies.ts';
 import { noteAuthorities, tellFindings } from './service/start-findings.ts';
 import { createWebhookBook } from './service/webhook-book.ts';
+import { createWebhookSecrets } from './service/webhook-secrets.ts';
 import { type Wired, wire } from './wire.ts';
 
 /** SIGTERM to exit at most (issue of every supervisor: a unit that does not stop is killed). */
@@ -185,7 +186,9 @@ async function openDoors(config: Config, parts: Parts, wired: Wired) {
 function openWebhooks({ queue }: Parts, { ports }: Wired): WebhookDoors {
   const { clock, log } = ports;
   const changed = (project: number) => void queue?.markDirty(project);
-  return createWebhookDoors({ book: queue?.webhooks ?? createWebhookBook(), clock, log, changed });
+  const secrets = createWebhookSecrets({ secrets: ports.queue.secrets, clock });
+  const book = queue?.webhooks ?? createWebhookBook();
+  return createWebhookDoors({ book, secrets, clock, log, changed });
 }
 
 async function live({ config, wired, stop, load, env }: Life): Promise<RunningDaemon> {

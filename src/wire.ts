@@ -45,7 +45,7 @@ const KEYS_PLACE = 'keys-place';
 const FOLDER_ID = 'folder';
 
 export type Wired = {
-  ports: Ports;
+  ports: Ports & Required<Pick<Ports, 'queue'>>;
   version: string;
   userKeyPath: string;
   /** What the state folder held at this start. */

@@ -2,6 +2,7 @@
 // Trap: a call that an adapter makes and that is not in the table is refused in every account with the printed policy; a
 // test compares both, in both directions.
 import type { Config, PoolSpec } from './config.ts';
+import { secretsInSsm } from './queue.ts';
 
 /** What a configuration may use. */
 export type Feature =
@@ -100,8 +101,6 @@ export const grants: readonly Grant[] = [
   ].map((name): Grant => ({ action: `kms:${name}`, part: 'disk-key', features: ['kms'], call: null })),
 ];
 
-const isTokenInSsm = (queue: PoolSpec['queue']): boolean => queue?.token?.kind === 'ssm';
-
 function featuresOfPool({ launch, interruptionQueue, queue }: PoolSpec): Feature[] {
   const hasChoice = launch.needs !== null || launch.instanceTypes.length > 1 || launch.subnetIds.length > 1;
   const isFleet =
@@ -126,7 +125,7 @@ function featuresOfPool({ launch, interruptionQueue, queue }: PoolSpec): Feature
     ['profile', launch.iamInstanceProfile !== null],
     ['kms', launch.volumeKmsKey !== null],
     ['queue', interruptionQueue !== null],
-    ['token-in-ssm', isTokenInSsm(queue)],
+    ['token-in-ssm', secretsInSsm(queue).length > 0],
   ];
   return found.filter(([, isUsed]) => isUsed).map(([feature]) => feature);
 }

@@ -4,6 +4,7 @@
 import type { Config, PoolSpec } from './config.ts';
 import { type Feature, featuresOf, grants, type Part, sorted } from './iam-grants.ts';
 import { TAG } from './instance.ts';
+import { secretsInSsm } from './queue.ts';
 
 type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
@@ -118,15 +119,16 @@ function keysDraft({ config, arns }: Ground): Draft {
   return { Sid: 'Keys', Resource: arns('ssm', `parameter${path}/*`) };
 }
 
-/** The parameters with GitLab tokens, each where its pool is. */
+/** The parameters with GitLab tokens and secrets of webhooks, each where its pool is. */
 function tokensDraft({ config, partition, arns }: Ground): Draft {
   const [anywhere = ''] = arns('ssm', '');
   const account = anywhere.split(':')[4] ?? '*';
-  const named = config.pools.flatMap(({ queue }) => {
-    if (queue?.token?.kind !== 'ssm') return [];
-    const { name, site } = queue.token;
-    return `arn:${partition}:ssm:${site.region}:${account}:parameter/${name.replace(/^\//, '')}`;
-  });
+  const named = config.pools
+    .flatMap(({ queue }) => secretsInSsm(queue))
+    .map(
+      ({ name, site }) =>
+        `arn:${partition}:ssm:${site.region}:${account}:parameter/${name.replace(/^\//, '')}`,
+    );
   return { Sid: 'GitlabTokens', Resource: sorted(named) };
 }
 

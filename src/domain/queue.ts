@@ -71,15 +71,23 @@ export type ProjectScope =
   | { kind: 'group'; group: number | string }
   | { kind: 'named'; projects: readonly (number | string)[] };
 
-/** A token as the configuration names it. What stands in SSM is read when it is used. */
-export type QueueToken = { kind: 'value'; value: Secret } | { kind: 'ssm'; name: string; site: CloudSite };
+/** A token or a webhook's secret as the configuration names it. What stands in SSM is read when it is used. */
+export type QueueSecret = { kind: 'value'; value: Secret } | { kind: 'ssm'; name: string; site: CloudSite };
+
+/** Characters of a webhook's secret; GitLab makes signing tokens of 32 bytes, and what is shorter than this is guessed. */
+export const LEAST_HOOK_SECRET = 12;
+
+/** What a queue's settings name in SSM. */
+export function secretsInSsm(queue: QueueSettings | undefined): { name: string; site: CloudSite }[] {
+  return [queue?.token, queue?.webhook?.secret].flatMap((secret) => (secret?.kind === 'ssm' ? secret : []));
+}
 
 /** `[runners.hostler.queue]` of one pool. */
 export type QueueSettings = {
   source: 'auto' | QueueSourceName | 'none';
   /** GitLab's address without a slash at its end; null = the runner's section names none. */
   url: string | null;
-  token: QueueToken | null;
+  token: QueueSecret | null;
   /** PEM text of tls-ca-file (or the runner's certs folder), beside the system's own authorities. */
   ca: string | null;
   /** The runner's number, from its section or `runner_id`. */
@@ -105,7 +113,7 @@ export type QueueSettings = {
   /** Part of the quarters of an hour, above 0 up to 1, whose rush of jobs the idle machines should meet. */
   forecastShare: number;
   /** Where GitLab's webhooks are taken, and what proves them; null = nowhere. */
-  webhook: { listen: string; secret: Secret } | null;
+  webhook: { listen: string; secret: QueueSecret } | null;
 };
 
 /** How a pool's queue stands. `off`: no source, or one that was not asked for. */

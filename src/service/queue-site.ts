@@ -1,26 +1,21 @@
 // One GitLab as one token sees it: opened when it is first needed, with a token that may stand in SSM and change there.
 // Trap: sources keep what they learned of GitLab (batch sizes, rights), so they live as long as the connection does.
-import type { Secret } from '../domain/config.ts';
 import { gitlabError } from '../domain/gitlab-failure.ts';
 import type {
   ProjectScope,
   QueueProject,
+  QueueSecret,
   QueueSettings,
   QueueSourceName,
-  QueueToken,
 } from '../domain/queue.ts';
-import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, MINUTE_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Gitlab, QueuePorts, QueueSource } from '../ports/queue.ts';
+import { createHeldSecret, secretText } from './held-secret.ts';
 import type { QueueGate } from './queue-gate.ts';
 
-/** A token in SSM is read again so often: a rotated one is taken up without a restart. */
-const TOKEN_READ_MS: DurationMs = 10 * MINUTE_MS;
 /** Pools with equal scopes share a listing of this age; below the pause between refreshes. */
 const LISTING_SHARED_MS: DurationMs = 5 * MINUTE_MS;
-/** SSM answers in well under a second. */
-const TOKEN_LIMIT_MS: DurationMs = 20 * SECOND_MS;
-
 export type GitlabSourceName = Exclude<QueueSourceName, 'metrics'>;
 
 export type QueueSite = {
@@ -41,7 +36,7 @@ export type QueueSite = {
 };
 
 /** Where pools ask, and as whom. */
-export type SiteAccess = { url: string; token: QueueToken; ca: string | null };
+export type SiteAccess = { url: string; token: QueueSecret; ca: string | null };
 
 /** The access of a pool's settings, or null when GitLab cannot be asked. */
 export function accessOf({ url, token, ca }: QueueSettings): SiteAccess | null {
@@ -50,11 +45,7 @@ export function accessOf({ url, token, ca }: QueueSettings): SiteAccess | null {
 
 /** True when both are the same connection. */
 export function isSameAccess(a: SiteAccess, b: SiteAccess): boolean {
-  return tokenText(a.token) === tokenText(b.token) && a.url === b.url && a.ca === b.ca;
-}
-
-function tokenText(token: QueueToken): string {
-  return token.kind === 'ssm' ? `ssm ${token.site.key} ${token.name}` : `value ${token.value.reveal()}`;
+  return secretText(a.token) === secretText(b.token) && a.url === b.url && a.ca === b.ca;
 }
 
 type Opened = {
@@ -68,31 +59,14 @@ type Deps = { ports: QueuePorts; clock: Clock; gate: QueueGate };
 
 /** A site that is not opened yet. `key` tells it from the others. */
 export function createQueueSite(key: string, access: SiteAccess, { ports, clock, gate }: Deps): QueueSite {
+  const token = createHeldSecret(access.token, { secrets: ports.secrets, clock });
   let opened: Opened | null = null;
-  let readAt: DurationMs | null = null;
   let isClosed = false;
   const listings = new Map<string, { at: DurationMs; projects: Promise<readonly QueueProject[]> }>();
 
-  async function readToken(signal: AbortSignal): Promise<Secret> {
-    const { token } = access;
-    if (token.kind === 'value') return token.value;
-    return await ports.secrets.read(token, clock.timeout(TOKEN_LIMIT_MS, signal));
-  }
-
   async function open(signal: AbortSignal): Promise<Opened> {
     if (isClosed) throw gitlabError('away', 'the job queue is watched under other settings now');
-    const isYoung = readAt !== null && clock.monotonic() - readAt < TOKEN_READ_MS;
-    if (opened !== null && (isYoung || access.token.kind === 'value')) return opened;
-    let secret: Secret;
-    try {
-      secret = await readToken(signal);
-    } catch (error) {
-      // The token that is known goes on while SSM is away, unless GitLab refused it.
-      if (opened === null || readAt === null) throw error;
-      readAt = clock.monotonic() - TOKEN_READ_MS + MINUTE_MS;
-      return opened;
-    }
-    readAt = clock.monotonic();
+    const secret = await token.get(signal);
     if (opened !== null && opened.token === secret.reveal()) return opened;
     opened?.gitlab.close();
     const gitlab = ports.gitlab.open({ url: access.url, token: secret, ca: access.ca }, gate);
@@ -127,9 +101,7 @@ export function createQueueSite(key: string, access: SiteAccess, { ports, clock,
       projects.catch(() => listings.delete(name));
       return await projects;
     },
-    doubtToken() {
-      readAt = null;
-    },
+    doubtToken: () => token.doubt(),
     close() {
       isClosed = true;
       opened?.gitlab.close();

@@ -1,7 +1,5 @@
-// What is known of webhooks: which addresses should take them under which secrets, whether they do, what came lately.
-// The doors open and report; `hostler queue` tells. Must hold no secret's text longer than the configuration does.
-// Trap: one address may serve several pools, each with a secret of its own; a call is good if it fits any of them.
-import type { Config, Secret } from '../domain/config.ts';
+// What is known of webhooks: which addresses take them, why others do not, what came lately.
+// The doors open and report; `hostler queue` tells. Must hold no secret.
 import { type EpochMs, SECOND_MS } from '../domain/units.ts';
 
 type Known = {
@@ -24,17 +22,6 @@ export type WebhookBook = {
   /** In words; null for an address that nobody asked for. */
   describe(listen: string | null, now: EpochMs): string | null;
 };
-
-/** Addresses that a configuration asks for, with the secrets of its pools. */
-export function webhooksOf(config: Config): Map<string, readonly Secret[]> {
-  const wanted = new Map<string, readonly Secret[]>();
-  for (const { queue } of config.pools) {
-    if (queue === undefined || queue.webhook === null) continue;
-    const { listen, secret } = queue.webhook;
-    wanted.set(listen, [...(wanted.get(listen) ?? []), secret]);
-  }
-  return wanted;
-}
 
 /** A book in which nothing is open. */
 export function createWebhookBook(): WebhookBook {

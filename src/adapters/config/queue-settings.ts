@@ -2,7 +2,7 @@
 // Trap: the token is never recorded nor quoted; `ssm:` is not read here, because `check` needs no cloud.
 import { dirname, join } from 'node:path';
 import { type CloudSite, type ConfigValue, Secret } from '../../domain/config.ts';
-import type { QueueSettings, QueueToken } from '../../domain/queue.ts';
+import { LEAST_HOOK_SECRET, type QueueSecret, type QueueSettings } from '../../domain/queue.ts';
 import { SECOND_MS } from '../../domain/units.ts';
 import { absolute, expandLikeRunner } from './expand.ts';
 import type { Spot } from './findings.ts';
@@ -71,17 +71,27 @@ function tokenFor(
   return own;
 }
 
-async function readToken(scope: QueueScope, picked: Picked<string> | null): Promise<QueueToken | null> {
+/** A parameter that is read when it is used; null after an error. */
+function inSsm({ reading, site, pool }: QueueScope, value: string, spot: Spot): QueueSecret | null {
+  const name = value.slice('ssm:'.length);
+  if (/^[A-Za-z0-9_.\-/]{1,1000}$/.test(name)) return { kind: 'ssm', name, site };
+  const said = '"ssm:" is followed by the name of an SSM parameter, such as "ssm:/hostler/gitlab-token"';
+  reading.findings.error('value', said, spot, pool);
+  return null;
+}
+
+/** What is named by file: or ssm: is no secret; a short text would tear holes into other messages. */
+function hide({ reading }: QueueScope, value: string): void {
+  if (!/^(file|ssm):/.test(value) && value.length >= LEAST_HIDDEN) reading.findings.hide([value]);
+}
+
+async function readToken(scope: QueueScope, picked: Picked<string> | null): Promise<QueueSecret | null> {
   if (picked === null) return null;
   const { value, entry } = picked;
-  // What is named by file: or ssm: is no secret; a short text would tear holes into other messages.
-  if (!/^(file|ssm):/.test(value) && value.length >= LEAST_HIDDEN) scope.reading.findings.hide([value]);
+  hide(scope, value);
   if (value.startsWith('ssm:')) {
     const name = value.slice('ssm:'.length);
-    if (/^[A-Za-z0-9_.\-/]{1,1000}$/.test(name)) return { kind: 'ssm', name, site: scope.site };
-    const said = '"ssm:" is followed by the name of an SSM parameter, such as "ssm:/hostler/gitlab-token"';
-    scope.reading.findings.error('value', said, entry.spot, scope.pool);
-    return null;
+    return inSsm(scope, value, entry.spot);
   }
   const secret = await readSecret(scope.reading, value, entry.spot, scope.pool);
   if (secret === null) return null;
@@ -172,9 +182,6 @@ function runnerIdOf({ section }: QueueScope): number | null {
   return typeof id === 'number' && Number.isSafeInteger(id) && id > 0 ? id : null;
 }
 
-/** GitLab makes signing tokens of 32 bytes; what is shorter than this is guessed. */
-const LEAST_HOOK_SECRET = 12;
-
 async function readWebhook(scope: QueueScope, values: Values): Promise<QueueSettings['webhook']> {
   const { webhook_listen: listen, webhook_secret: picked } = values;
   const { findings } = scope.reading;
@@ -185,23 +192,25 @@ async function readWebhook(scope: QueueScope, values: Values): Promise<QueueSett
     return null;
   }
   const { value, entry } = picked;
-  if (!value.startsWith('file:') && value.length >= LEAST_HIDDEN) findings.hide([value]);
+  hide(scope, value);
+  if (value.startsWith('ssm:')) {
+    const secret = inSsm(scope, value, entry.spot);
+    return secret && { listen: listen.value, secret };
+  }
   const secret = await readSecret(scope.reading, value, entry.spot, scope.pool);
   if (secret === null) return null;
-  if (secret.length >= LEAST_HOOK_SECRET && !secret.startsWith('ssm:'))
-    return { listen: listen.value, secret: new Secret(secret) };
-  const said = secret.startsWith('ssm:')
-    ? 'is read from the file, from the environment or from "file:/path", not from SSM'
-    : `must have at least ${LEAST_HOOK_SECRET} characters`;
-  findings.error('value', said, entry.spot, scope.pool);
+  if (secret.length >= LEAST_HOOK_SECRET)
+    return { listen: listen.value, secret: { kind: 'value', value: new Secret(secret) } };
+  findings.error('value', `must have at least ${LEAST_HOOK_SECRET} characters`, entry.spot, scope.pool);
   return null;
 }
 
 function noteAll(scope: QueueScope, values: Values, settings: QueueSettings): void {
-  const shownToken = { value: 'hidden', ssm: 'in SSM' }[settings.token?.kind ?? 'value'];
+  const shownAs = (secret: QueueSecret | undefined | null) =>
+    secret ? { value: 'hidden', ssm: 'in SSM' }[secret.kind] : null;
   const shown: Record<QueueKey, ConfigValue['value']> = {
     source: settings.source,
-    token: settings.token === null ? null : shownToken,
+    token: shownAs(settings.token),
     url: settings.url,
     runner_id: settings.runnerId,
     projects: settings.projects.map(String),
@@ -217,7 +226,7 @@ function noteAll(scope: QueueScope, values: Values, settings: QueueSettings): vo
     forecast: settings.forecast,
     forecast_share: settings.forecastShare,
     webhook_listen: settings.webhook?.listen ?? null,
-    webhook_secret: settings.webhook === null ? null : 'hidden',
+    webhook_secret: shownAs(settings.webhook?.secret),
   };
   for (const key of Object.keys(queueKeys) as QueueKey[]) note(scope, key, shown[key], values[key]);
 }

@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../../domain/config.ts';
 import { iamPolicy } from '../../domain/iam-policy.ts';
+import { secretsInSsm } from '../../domain/queue.ts';
 import type { CliIo } from './io.ts';
 import { plain } from './paint.ts';
 
@@ -19,7 +20,7 @@ function remarks({ pools, settings }: Config): string[] {
     ...roles.map(
       (role) => `this is the policy of ${role}; the manager's own credentials need sts:AssumeRole on it`,
     ),
-    ...(settings.keys.startsWith('ssm:') || pools.some(({ queue }) => queue?.token?.kind === 'ssm')
+    ...(settings.keys.startsWith('ssm:') || pools.some(({ queue }) => secretsInSsm(queue).length > 0)
       ? [
           'with a KMS key of your own for the parameters, kms:Decrypt on it (for keys also kms:Encrypt) is needed besides',
         ]

@@ -41,12 +41,13 @@ function asksGitlab(settings: QueueSettings | undefined): settings is QueueSetti
 function inSimulation(settings: QueueSettings, way: QueueWay): QueueSettings {
   const { source, webhook } = settings;
   const isNamed = source === 'rest' || source === 'graphql' || source === 'instance';
-  const hook = { listen: '127.0.0.1:0', secret: standIn };
+  const token = { kind: 'value' as const, value: standIn };
+  const hook = { listen: '127.0.0.1:0', secret: token };
   return {
     ...settings,
     source: isNamed ? source : 'auto',
     url: 'https://gitlab.example.com',
-    token: { kind: 'value', value: standIn },
+    token,
     // The simulated GitLab has projects of its own.
     projects: [],
     group: null,

@@ -103,16 +103,16 @@ describe('iam-policy', () => {
     });
   });
 
-  test('of a GitLab token in SSM reads that parameter alone', async () => {
+  test('of a GitLab token and a webhook’s secret in SSM reads those parameters alone', async () => {
     const runner = folder.write('r.toml', runnerText({ options: plainOptions }));
-    const own = `[hostler]\nrunner_config = "${runner}"\n[[pools]]\nname = "build"\n[pools.queue]\ntoken = "ssm:/ci/token"\n`;
+    const own = `[hostler]\nrunner_config = "${runner}"\n[[pools]]\nname = "build"\n[pools.queue]\ntoken = "ssm:/ci/token"\nwebhook_listen = ":9260"\nwebhook_secret = "ssm:/ci/hook"\n`;
     const { exit, out, err } = await run('iam-policy', '--config', folder.write('token.toml', own));
     expect(exit, err).toBe(0);
     expect(statement(JSON.parse(out) as Policy, 'GitlabTokens')).toEqual({
       Sid: 'HostlerGitlabTokens',
       Effect: 'Allow',
       Action: ['ssm:GetParameter'],
-      Resource: ['arn:aws:ssm:eu-central-1:*:parameter/ci/token'],
+      Resource: ['hook', 'token'].map((name) => `arn:aws:ssm:eu-central-1:*:parameter/ci/${name}`),
     });
     expect(err).toContain('kms:Decrypt');
   });

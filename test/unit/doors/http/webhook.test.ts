@@ -1,11 +1,18 @@
 // The webhook door on real HTTP: who is let in, what is refused, and that a body says no more than which project changed.
 import { createHmac } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Config, Secret } from '../../../../src/domain/config.ts';
+import type { QueueSecret } from '../../../../src/domain/queue.ts';
+import { MINUTE_MS } from '../../../../src/domain/units.ts';
 import { MAX_HOOK_BYTES } from '../../../../src/doors/http/webhook-app.ts';
-import { createWebhookDoors, type WebhookDoors } from '../../../../src/doors/http/webhook-doors.ts';
+import {
+  createWebhookDoors,
+  type WebhookDoorDeps,
+  type WebhookDoors,
+} from '../../../../src/doors/http/webhook-doors.ts';
 import { createHookGuard, MOST_SKEW_MS } from '../../../../src/doors/http/webhook-proof.ts';
 import { createWebhookBook, type WebhookBook } from '../../../../src/service/webhook-book.ts';
+import { createWebhookSecrets } from '../../../../src/service/webhook-secrets.ts';
 import { NOON, poolSpec } from '../../../support/builders.ts';
 import { createHandClock, type HandClock } from '../../../support/hand-clock.ts';
 import { queueSettings } from '../../../support/watched-queue.ts';
@@ -39,11 +46,34 @@ const log = {
   child: () => log,
 };
 
+/** What SSM answers by parameter; an Error is thrown. */
+let inSsm: Record<string, string | Error>;
+let ssmReads: number;
+const parameters = {
+  async read({ name }: { name: string }) {
+    ssmReads += 1;
+    const value = inSsm[name] ?? new Error(`the secret ssm:${name} cannot be read`);
+    if (value instanceof Error) throw value;
+    return new Secret(value);
+  },
+};
+
+const secretOf = (text: string): QueueSecret =>
+  text.startsWith('ssm:')
+    ? { kind: 'ssm', name: text.slice('ssm:'.length), site: poolSpec().launch.site }
+    : { kind: 'value', value: new Secret(text) };
+
+const doorsOf = (over: Partial<WebhookDoorDeps> = {}): WebhookDoors => {
+  const secrets = createWebhookSecrets({ secrets: parameters, clock });
+  const told = (project: number) => void changed.push(project);
+  return createWebhookDoors({ book, secrets, clock, log, changed: told, ...over });
+};
+
 const configOf = (listen: string | null, ...secrets: string[]): Config => {
   const pools = secrets.map((secret, index) =>
     poolSpec({
       id: `p${index}`,
-      queue: queueSettings({ webhook: listen === null ? null : { listen, secret: new Secret(secret) } }),
+      queue: queueSettings({ webhook: listen === null ? null : { listen, secret: secretOf(secret) } }),
     }),
   );
   return { pools } as unknown as Config;
@@ -54,11 +84,15 @@ beforeEach(async () => {
   book = createWebhookBook();
   changed = [];
   errors = [];
-  doors = createWebhookDoors({ book, clock, log, changed: (project) => void changed.push(project) });
+  inSsm = {};
+  ssmReads = 0;
+  doors = doorsOf();
   await doors.follow(configOf('127.0.0.1:0', TOKEN, SIGNING));
-  url = /http:\S+?(?=,)/.exec(book.describe('127.0.0.1:0', NOON) ?? '')?.[0] ?? '';
+  url = openUrl();
 });
 afterEach(() => doors.close());
+
+const openUrl = () => /http:\S+?(?=,)/.exec(book.describe('127.0.0.1:0', NOON) ?? '')?.[0] ?? '';
 
 async function send(body: string | Buffer, headers: Record<string, string>, method = 'POST') {
   const answer = await fetch(url, { method, headers, ...(method === 'POST' && { body }) });
@@ -179,11 +213,94 @@ describe('the address', () => {
   test('that is taken is said in words, and nothing else fails by it', async () => {
     const taken = new URL(url).host;
     const other = createWebhookBook();
-    const second = createWebhookDoors({ book: other, clock, log, changed: quiet });
+    const second = doorsOf({ book: other });
     await second.follow(configOf(taken, TOKEN));
     expect(other.describe(taken, NOON)).toContain(`not taken: webhook_listen ${taken} is taken by another`);
     expect(errors).toHaveLength(1);
     await second.close();
+  });
+});
+
+describe('a secret in SSM', () => {
+  const FIRST = 'first-secret-in-ssm';
+  const NEXT = 'next-secret-in-ssm';
+  const NAME = 'ssm:/hostler/hook';
+  const hook = (token: string) => send(pending(), { 'x-gitlab-token': token });
+  /** The real port opens beside the virtual clock. */
+  const opened = async () => {
+    await vi.waitFor(() => expect(openUrl()).not.toBe(''));
+    url = openUrl();
+  };
+
+  beforeEach(async () => {
+    await doors.close();
+    book = createWebhookBook();
+    doors = doorsOf();
+  });
+
+  test('opens the address when it was read, and is read again within a minute of a call that it does not fit', async () => {
+    inSsm = { '/hostler/hook': FIRST };
+    await doors.follow(configOf('127.0.0.1:0', NAME));
+    await opened();
+    expect((await hook(FIRST)).status).toBe(200);
+    inSsm = { '/hostler/hook': NEXT };
+    expect((await hook(NEXT)).status).toBe(401);
+    await clock.advance(MINUTE_MS);
+    expect((await hook(NEXT)).status).toBe(200);
+    expect((await hook(FIRST)).status).toBe(401);
+    expect(errors).toEqual([]);
+  });
+
+  test('is read each ten minutes, and once a minute however many calls fit none', async () => {
+    inSsm = { '/hostler/hook': FIRST };
+    await doors.follow(configOf('127.0.0.1:0', NAME));
+    await opened();
+    await clock.advance(30 * MINUTE_MS);
+    expect(ssmReads).toBe(4);
+    for (let call = 0; call < 50; call++) await hook('made-up-by-somebody');
+    await clock.advance(5 * MINUTE_MS);
+    expect(ssmReads).toBe(5);
+  });
+
+  test('that cannot be read shuts its address only, says so once, and opens it when it can', async () => {
+    await doors.follow(configOf('127.0.0.1:0', NAME));
+    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    expect(book.describe('127.0.0.1:0', NOON)).toBe('not taken: the secret ssm:/hostler/hook cannot be read');
+    await clock.advance(5 * MINUTE_MS);
+    expect(errors).toHaveLength(1);
+    inSsm = { '/hostler/hook': FIRST };
+    await clock.advance(MINUTE_MS);
+    await opened();
+    expect((await hook(FIRST)).status).toBe(200);
+  });
+
+  test('that is known goes on while SSM is away, whoever sends what', async () => {
+    inSsm = { '/hostler/hook': FIRST };
+    await doors.follow(configOf('127.0.0.1:0', NAME));
+    await opened();
+    inSsm = {};
+    await hook('made-up-by-somebody');
+    await clock.advance(30 * MINUTE_MS);
+    expect((await hook(FIRST)).status).toBe(200);
+    expect(errors).toHaveLength(1);
+  });
+
+  test('is too short to be one: its address stays shut', async () => {
+    inSsm = { '/hostler/hook': 'short' };
+    await doors.follow(configOf('127.0.0.1:0', NAME));
+    await vi.waitFor(() =>
+      expect(book.describe('127.0.0.1:0', NOON)).toBe(
+        "not taken: a webhook's secret has at least 12 characters",
+      ),
+    );
+  });
+
+  test('beside one of the file: the address is open at once for the one, later for both', async () => {
+    inSsm = { '/hostler/hook': FIRST };
+    await doors.follow(configOf('127.0.0.1:0', TOKEN, NAME));
+    await opened();
+    expect((await hook(TOKEN)).status).toBe(200);
+    await vi.waitFor(async () => expect((await hook(FIRST)).status).toBe(200));
   });
 });
 
