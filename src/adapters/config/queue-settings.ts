@@ -89,10 +89,7 @@ async function readToken(scope: QueueScope, picked: Picked<string> | null): Prom
   if (picked === null) return null;
   const { value, entry } = picked;
   hide(scope, value);
-  if (value.startsWith('ssm:')) {
-    const name = value.slice('ssm:'.length);
-    return inSsm(scope, value, entry.spot);
-  }
+  if (value.startsWith('ssm:')) return inSsm(scope, value, entry.spot);
   const secret = await readSecret(scope.reading, value, entry.spot, scope.pool);
   if (secret === null) return null;
   if (/^[\x21-\x7e]+$/.test(secret)) return { kind: 'value', value: new Secret(secret) };
