@@ -24,6 +24,8 @@ export type SeedOptions = {
   faults: readonly FaultName[];
   /** Hours of jobs and faults; default 8.5. */
   hours?: number;
+  /** Called once before anything starts: what others do to its world and its files, to see the checkers at work. */
+  meddle?: (watched: WatchedStage) => void;
   /** Called with each line of the run's history. */
   trace?: (line: string) => void;
 };
@@ -132,6 +134,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
     trace,
   });
   const { stage, now } = watched;
+  options.meddle?.(watched);
   scheduleJobs({ stage, scenario });
   rememberWeeks({ stage, scenario });
   placeSubnets(stage.world);

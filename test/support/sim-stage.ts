@@ -19,7 +19,7 @@ export type SimWish = {
   /** Spot machines by requests of their own, instead of machines on demand. */
   bySpotRequest?: boolean;
   hooks?: Partial<
-    Pick<StageHooks, 'trouble' | 'fate' | 'falls' | 'doorKilledAfter' | 'isDeaf' | 'isUnreadable'>
+    Pick<StageHooks, 'trouble' | 'fate' | 'falls' | 'doorKilledAfter' | 'isDeaf' | 'isUnreadable' | 'onStart'>
   >;
 };
 

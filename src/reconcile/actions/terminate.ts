@@ -171,7 +171,7 @@ export async function terminateMachines(
   }
 }
 
-/** An instance of ours without a record ends. */
+/** An instance of ours without a record ends. It has no row to say why, so the history says it before EC2 is asked. */
 export async function endOrphan(
   deps: ActDeps,
   siteKey: string,
@@ -180,19 +180,14 @@ export async function endOrphan(
 ): Promise<void> {
   const site = deps.site(siteKey);
   if (site === null) return;
+  const level = 'warn' as const;
+  deps.journal({ code, level, text: `orphan ${instance} is ended`, detail: { instance } });
   const [answer] = await deps.cloud.terminate(
     site,
     [instance],
     deps.clock.timeout(TERMINATE_LIMIT_MS, deps.stop),
   );
-  const text =
-    answer?.kind === 'failed'
-      ? `${answer.outcome.code}: ${answer.outcome.message}`
-      : `orphan ${instance} was ended`;
-  deps.journal({
-    code: answer?.kind === 'failed' ? 'terminate-failed' : code,
-    level: 'warn',
-    text,
-    detail: { instance },
-  });
+  if (answer?.kind !== 'failed') return;
+  const text = `${answer.outcome.code}: ${answer.outcome.message}`;
+  deps.journal({ code: 'terminate-failed', level, text, detail: { instance } });
 }

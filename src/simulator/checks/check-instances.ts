@@ -1,4 +1,4 @@
-// Instances against records, once a minute: no orphan, no launch that stays open, no storm of spot requests.
+// Instances against records, once a minute: no orphan, no launch that stays open; and that there is never a storm of spot requests.
 import { TAG } from '../../domain/instance.ts';
 import type { SimInstance } from '../../sim/instance.ts';
 import type { Stage } from '../run/stage.ts';
@@ -17,7 +17,7 @@ export function isAlive(instance: SimInstance): boolean {
   return instance.endingAt === null && instance.state !== 'terminated';
 }
 
-/** Looks at all instances, launches and spot requests. */
+/** Looks at all instances and launches. */
 export function checkInstances(stage: Stage, book: BreachBook, patience: Patience, isGood: boolean): void {
   const { machines, launches } = stage.daemon.disk.tables;
   const known = new Set<string>();
@@ -33,6 +33,10 @@ export function checkInstances(stage: Stage, book: BreachBook, patience: Patienc
     book.add('old-orphan', `${id} runs without a record`);
   for (const token of patience.look({ kind: 'intent', keys: [...open], minutes: INTENT_GRACE_MIN }, isGood))
     book.add('open-intent', `launch ${token} is still open`);
+}
+
+/** Open spot requests at this moment; to be asked after each call that may open one. */
+export function checkOpenRequests(stage: Stage, book: BreachBook): void {
   const requests = stage.world.spotRequests().filter(({ state }) => state === 'open').length;
   if (requests > OPEN_REQUESTS) book.add('spot-requests', `${requests} requests are open`);
 }

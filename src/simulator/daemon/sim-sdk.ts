@@ -17,16 +17,23 @@ import type { World } from '../../sim/world.ts';
 import type { SimWire } from './sim-wire.ts';
 
 export type SdkHooks = {
-  /** TerminateInstances is about to work on these. */
+  /** TerminateInstances, or another call that takes their power, is about to work on these. */
   onTerminate(instances: readonly string[]): void;
-  /** A call that may bring machines has worked. */
+  /** A call that may bring machines, now or later, has worked. */
   onLaunch(): void;
 };
 
 const REQUEST_ID = '00000000-0000-4000-8000-000000000000';
 
-/** Calls whose success may have brought machines. */
-const BRINGING: ReadonlySet<string> = new Set(['RunInstances', 'CreateFleet']);
+/** Calls whose success may have brought machines, or requests for some. */
+const BRINGING: ReadonlySet<string> = new Set([
+  'RunInstances',
+  'CreateFleet',
+  'RequestSpotInstances',
+  'StartInstances',
+]);
+/** Calls that no job survives. */
+const ENDING: ReadonlySet<string> = new Set(['TerminateInstances', 'StopInstances', 'RebootInstances']);
 
 async function serveEc2(
   wire: SimWire,
@@ -41,7 +48,7 @@ async function serveEc2(
   try {
     const fields = await wire.ask(order, (region) => {
       if (serve === undefined) return refuse('InvalidAction', `The action ${action} is not served.`);
-      if (action === 'TerminateInstances') hooks.onTerminate(params.list('InstanceId'));
+      if (ENDING.has(action)) hooks.onTerminate(params.list('InstanceId'));
       const answer = serve(region, params);
       if (BRINGING.has(action)) hooks.onLaunch();
       return answer;

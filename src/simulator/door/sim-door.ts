@@ -25,6 +25,8 @@ export type SimDoorParts = DoorParts & {
   socket: DaemonSocket;
   /** The create options of a section, as the runner passes them. */
   optionsOf(section: string): { driver: string; options: readonly string[] };
+  /** A create has begun. */
+  onAsk(name: string): void;
   /** A create has ended: how, and after how long. */
   onCreate(name: string, made: boolean, ms: DurationMs): void;
 };
@@ -117,6 +119,7 @@ export function createSimDoor(parts: SimDoorParts): MachineTool {
       const began = timeline.now();
       const { driver, options } = parts.optionsOf(section);
       pids += 1;
+      parts.onAsk(name);
       const request = { name, driver, options, store: folder.path, pid: pids, runnerPid: call.parent };
       const made = run({ verb: 'create', call, failed: false, startMs: NODE_MS }, (door) =>
         createLease(parts, door, request),

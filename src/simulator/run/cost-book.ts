@@ -1,5 +1,6 @@
 // What a world cost: every instance with the time it was paid for, by looking at EC2 often enough that none is missed. It knows
 // no policy, so that two policies are billed alike. Prices are the world's own: a model, good to compare, never to bill.
+import { TAG } from '../../domain/instance.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, MINUTE_MS } from '../../domain/units.ts';
 import type { SimInstance } from '../../sim/instance.ts';
 import { instanceType } from '../../sim/instance-types.ts';
@@ -10,11 +11,27 @@ export const LOOK_EVERY_MS: DurationMs = 10 * MINUTE_MS;
 /** EC2 bills by the second, a minute at least (EC2 on-demand pricing). */
 const LEAST_MS: DurationMs = MINUTE_MS;
 
+/** What the machines of one pool in one market cost. `pool` is null for those without the tag. */
+export type CostShare = {
+  pool: string | null;
+  market: SimInstance['market'];
+  machineMs: DurationMs;
+  costUsd: number;
+};
+
+export type CostSum = {
+  machines: number;
+  machineMs: DurationMs;
+  costUsd: number;
+  interruptions: number;
+  shares: readonly CostShare[];
+};
+
 export type CostBook = {
   /** To be called each `LOOK_EVERY_MS` and at the end. */
   look(): void;
   /** Up to `now`; instances that still run count until then. */
-  sum(now: EpochMs): { machines: number; machineMs: DurationMs; costUsd: number; interruptions: number };
+  sum(now: EpochMs): CostSum;
   /** USD an hour of what runs now. */
   rate(): number;
 };
@@ -39,13 +56,22 @@ export function createCostBook(world: World): CostBook {
     sum(now) {
       look();
       let [machineMs, costUsd, interruptions] = [0, 0, 0];
+      const shares = new Map<string, CostShare>();
       for (const { instance, usd } of known.values()) {
+        const { market, tags } = instance;
+        const pool = tags.get(TAG.pool) ?? null;
         const ms = (instance.endingAt ?? now) - instance.launchedAt;
+        const cost = (Math.max(LEAST_MS, ms) / HOUR_MS) * usd;
         machineMs += ms;
-        costUsd += (Math.max(LEAST_MS, ms) / HOUR_MS) * usd;
+        costUsd += cost;
+        const key = `${pool}:${market}`;
+        const share = shares.get(key) ?? { pool, market, machineMs: 0, costUsd: 0 };
+        share.machineMs += ms;
+        share.costUsd += cost;
+        shares.set(key, share);
         if (instance.stateReason?.code === 'Server.SpotInstanceTermination') interruptions += 1;
       }
-      return { machines: known.size, machineMs, costUsd, interruptions };
+      return { machines: known.size, machineMs, costUsd, interruptions, shares: [...shares.values()] };
     },
     rate() {
       let usd = 0;

@@ -36,7 +36,10 @@ export type StageHooks = CloudHooks & {
   isDeaf(): boolean;
   fate(instance: SimInstance): HostTrouble | null;
   doorKilledAfter(verb: string): DurationMs | null;
+  onAsk(name: string): void;
   onCreate(name: string, made: boolean, ms: DurationMs): void;
+  /** A host ends itself, by its own timer. */
+  onShutDown(instance: SimInstance): void;
   /** The queue's gauges, each round. */
   onQueue: Metrics['queue'];
   said: Said;
@@ -92,7 +95,9 @@ const noHooks: StageHooks = {
   isDeaf: () => false,
   fate: () => null,
   doorKilledAfter: () => null,
+  onAsk: () => undefined,
   onCreate: () => undefined,
+  onShutDown: () => undefined,
   onQueue: () => undefined,
   said: () => undefined,
   died: () => undefined,
@@ -106,6 +111,7 @@ function createCloudSide(options: StageOptions, timeline: VirtualTimeline, hooks
     random: createSeeded(options.seed + 11),
     fate: hooks.fate,
     shutDown(instance) {
+      hooks.onShutDown(instance);
       world.region(instance.zone.slice(0, -1)).unaskedEnds.hostOff(instance);
     },
   });
@@ -181,6 +187,7 @@ function createHostlerSide(options: StageOptions, hooks: StageHooks, sides: Side
     ...sides,
     socket: daemon.socket,
     killedAfter: hooks.doorKilledAfter,
+    onAsk: hooks.onAsk,
     onCreate: hooks.onCreate,
     optionsOf(section) {
       const pool = config().pools.find(isOf(section));

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { type EpochMs, MINUTE_MS } from '../../domain/units.ts';
 import { isEnded } from '../../sim/gitlab/job.ts';
 import { type BreachBook, createBreachBook } from '../checks/breaches.ts';
-import { createCheckers } from '../checks/checkers.ts';
+import { type Checkers, createCheckers } from '../checks/checkers.ts';
 import { drive } from '../time/drive.ts';
 import { type CostBook, createCostBook, LOOK_EVERY_MS } from './cost-book.ts';
 import { createStage, type Stage, type StageHooks, type StageOptions } from './stage.ts';
@@ -23,10 +23,7 @@ export type WatchedStage = {
 };
 
 /** Hooks that a run brings itself; the checkers have the others. */
-type OwnHooks = Omit<
-  Partial<StageHooks>,
-  'onTerminate' | 'onClean' | 'onLaunch' | 'onCall' | 'onCreate' | 'said' | 'died'
->;
+type OwnHooks = Omit<Partial<StageHooks>, keyof Checkers>;
 
 /** Sets a stage with all checkers. */
 export function createWatchedStage(
