@@ -24,6 +24,13 @@ const REGION = 'eu-central-1';
 /** Of one price class, so that a bound on the price leaves some of them when prices move. */
 const TYPES = ['m5.large', 'm6i.large', 'm6a.large', 'm5a.large', 'm7i.large'] as const;
 const ZONES = ['a', 'b', 'c'] as const;
+/** Pools that choose: so many that each way to launch and each rule is met by dozens of 300 seeds (a test counts). */
+const CHOICES = 0.85;
+const WAYS = {
+  spot: ['auto', 'fleet', 'run-instances', 'spot-request', 'spot-request'],
+  'on-demand': ['auto', 'fleet', 'run-instances'],
+} as const;
+const RULES = ['never', 'when-short', 'when-short', '30%', '30%', '2', '2'] as const;
 const QUEUE = `https://sqs.${REGION}.amazonaws.com/123456789012/hostler`;
 
 function pick<T>(random: Seeded, list: readonly T[]): T {
@@ -36,30 +43,32 @@ function some<T>(random: Seeded, list: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, at) => list[(from + at) % list.length] as T);
 }
 
+/** One place and no way of its own: what docker-machine's options say alone. */
+const isPlain = ({ types, zones, launch }: CloudWish) =>
+  types.length === 1 && zones.length === 1 && launch === 'auto';
+
 /** One choice for each pool of a seed. */
 export function cloudWishes(seed: number, pools: readonly Base[]): CloudWish[] {
   const random = createSeeded(seed * 8191 + 29);
   return pools.map((pool): CloudWish => {
-    const isChoice = random.float() < 0.7;
+    const isChoice = random.float() < CHOICES;
+    const { market } = pool;
     const types = some(random, TYPES, 1 + Math.floor(random.float() * 4));
     const zones = some(random, ZONES, 1 + Math.floor(random.float() * 3));
     const drawn: CloudWish = {
       types,
       zones,
-      launch: pick(random, ['auto', 'auto', 'fleet', 'run-instances', 'spot-request']),
-      onDemand: pick(random, ['never', 'when-short', '30%', '2']),
+      launch: pick(random, WAYS[market]),
+      onDemand: market === 'spot' ? pick(random, RULES) : 'never',
       rebalance: pick(random, ['ignore', 'drain', 'replace']),
       hasQueue: random.float() < 0.5,
-      maxPrice: random.float() < 0.25 ? '0.06' : null,
+      maxPrice: market === 'spot' && random.float() < 0.25 ? '0.06' : null,
     };
-    if (isChoice && pool.market === 'spot') return drawn;
+    if (isChoice) return isPlain(drawn) ? { ...drawn, onDemand: 'never' } : drawn;
     const plain = { launch: 'auto', onDemand: 'never', rebalance: 'drain', maxPrice: null } as const;
     return { ...drawn, ...plain, types: [pool.type], zones: [pool.zone] };
   });
 }
-
-const isPlain = ({ types, zones, launch }: CloudWish) =>
-  types.length === 1 && zones.length === 1 && launch === 'auto';
 
 const subnetOf = (zone: string) => `subnet-000000000000000${zone}0`;
 const quoted = (list: readonly string[]) => `[${list.map((one) => `"${one}"`).join(', ')}]`;
