@@ -11,7 +11,8 @@ import {
   costOfStretch,
   reportCosts,
 } from '../domain/cost.ts';
-import { isBusy, type Lease } from '../domain/lease.ts';
+import { offeringKey } from '../domain/instance.ts';
+import { isBusy, type JobSeen, type Lease } from '../domain/lease.ts';
 import { isComing, type Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, HOUR_MS, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -30,34 +31,27 @@ const TAKE_UP_MS: DurationMs = 48 * HOUR_MS;
 
 type Deps = { store: Store; config: CurrentConfig; clock: Clock; metrics: Metrics; prices: PriceBook };
 
-/** A stretch that is not over: what it is for, and since when. */
-type Open = {
-  key: string;
-  from: EpochMs;
-  use: CostUse;
-  lease: string | null;
-  job: CostJob | null;
-  machine: Machine;
-};
+/** What a machine is used for now. The job's name comes with its first container; until then it has none. */
+type Use = { use: CostUse; lease: string | null; job: JobSeen | null };
 
-function jobOf(lease: Lease | null): CostJob | null {
-  const job = lease?.jobs.at(-1);
-  if (job === undefined) return null;
+/** A stretch that is not over: what it is for, and since when. */
+type Open = Use & { from: EpochMs; machine: Machine };
+
+function jobOf(job: JobSeen | null): CostJob | null {
+  if (job === null) return null;
   return { id: job.id, url: job.url, project: job.project ?? null, pipeline: job.pipeline ?? null };
 }
 
-function useOf(
-  machine: Machine,
-  lease: Lease | null,
-  now: EpochMs,
-): Pick<Open, 'use' | 'lease' | 'job' | 'key'> {
-  const name = lease?.name ?? null;
-  if (isComing(machine)) return { use: 'boot', lease: null, job: null, key: 'boot' };
-  if (lease === null) return { use: 'idle', lease: null, job: null, key: 'idle' };
-  if (!isBusy(lease, now)) return { use: 'held', lease: name, job: null, key: `held ${name}` };
-  // Between `url` and its first container a job has no name yet; the one seen last is another one then.
-  const job = lease.containers > 0 ? jobOf(lease) : null;
-  return { use: 'job', lease: name, job, key: `job ${name} ${job?.id ?? ''}` };
+function useOf(machine: Machine, lease: Lease | null, now: EpochMs): Use {
+  if (isComing(machine)) return { use: 'boot', lease: null, job: null };
+  if (lease === null) return { use: 'idle', lease: null, job: null };
+  if (!isBusy(lease, now)) return { use: 'held', lease: lease.name, job: null };
+  // Between `url` and its first container the job seen last is another one.
+  return { use: 'job', lease: lease.name, job: lease.containers > 0 ? (lease.jobs.at(-1) ?? null) : null };
+}
+
+function isSame(a: Use, b: Use): boolean {
+  return a.use === b.use && a.lease === b.lease && a.job?.id === b.job?.id;
 }
 
 /** Sums of products are no better than that; more digits only look exact. */
@@ -94,24 +88,34 @@ function createPricer({ prices }: Pick<Deps, 'prices'>) {
     const onDemand = prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null;
     const usd = costOfStretch(rate, stretch);
     const onDemandUsd = costOfStretch(onDemand, stretch);
-    return { from, until, pool, machine: id, lease, use, job, offering, usd, onDemandUsd };
+    return { from, until, pool, machine: id, lease, use, job: jobOf(job), offering, usd, onDemandUsd };
   };
 }
 
-/** What stands now, by pool. */
+/** What stands now, by pool. Thousands stand at few prices: each is looked up once. */
 function tellRunning({ config, metrics, prices }: Deps, standing: readonly Machine[]): void {
-  const byPool = Map.groupBy(standing, ({ pool }) => pool);
-  for (const { id } of config.get().pools) {
-    const rates = (byPool.get(id) ?? []).map(({ site, offering }) => ({
-      paid: prices.priceOf(site, offering)?.usdPerHour ?? null,
-      onDemand: prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null,
-    }));
-    metrics.running(id, {
-      usdPerHour: rates.reduce((sum, { paid }) => sum + (paid ?? 0), 0),
-      onDemandUsdPerHour: rates.reduce((sum, { onDemand }) => sum + (onDemand ?? 0), 0),
-      unpriced: rates.filter(({ paid }) => paid === null).length,
-    });
+  const rates = new Map<string, { paid: number | null; onDemand: number | null }>();
+  const rateOf = ({ site, offering }: Machine) => {
+    const key = `${site}/${offeringKey(offering)}`;
+    const known = rates.get(key);
+    if (known !== undefined) return known;
+    const paid = prices.priceOf(site, offering)?.usdPerHour ?? null;
+    const onDemand = prices.priceOf(site, { ...offering, market: 'on-demand' })?.usdPerHour ?? null;
+    rates.set(key, { paid, onDemand });
+    return { paid, onDemand };
+  };
+  const sums = new Map(
+    config.get().pools.map(({ id }) => [id, { usdPerHour: 0, onDemandUsdPerHour: 0, unpriced: 0 }]),
+  );
+  for (const machine of standing) {
+    const sum = sums.get(machine.pool);
+    if (sum === undefined) continue;
+    const { paid, onDemand } = rateOf(machine);
+    sum.usdPerHour += paid ?? 0;
+    sum.onDemandUsdPerHour += onDemand ?? 0;
+    if (paid === null) sum.unpriced += 1;
   }
+  for (const [id, sum] of sums) metrics.running(id, sum);
 }
 
 /** The ledger of one daemon. */
@@ -144,11 +148,11 @@ export function createCostLedger(deps: Deps): CostLedger {
       open.set(machine.id, { ...use, machine, from: Math.min(now, beginOf(machine)) });
       return;
     }
-    // The job's name comes with its first container: the stretch is its from the start.
-    const isNamed = use.use === 'job' && before.key === `job ${use.lease} ` && use.job !== null;
-    if (isNamed) Object.assign(before, use);
+    // The stretch is the job's from the start, whose name came later.
+    const isNamed = use.use === 'job' && isSame(before, { ...use, job: null });
+    if (isNamed) before.job = use.job;
     before.machine = machine;
-    if (before.key === use.key && now - before.from < ENTRY_MS) return;
+    if (isSame(before, use) && now - before.from < ENTRY_MS) return;
     close(before, now, false);
     open.set(machine.id, { ...use, machine, from: now });
   }
@@ -158,17 +162,16 @@ export function createCostLedger(deps: Deps): CostLedger {
     store.transaction(followAll, 'crash');
     tellRunning(
       deps,
-      [...open.values()].map(({ machine }) => machine),
+      Array.from(open.values(), ({ machine }) => machine),
     );
   }
 
   function followAll(): void {
     const now = clock.now();
-    const machines = new Map(store.machines().map((machine) => [machine.id, machine]));
-    for (const machine of machines.values()) if (isBilled(machine)) follow(machine, now);
+    for (const machine of store.machines()) if (isBilled(machine)) follow(machine, now);
     for (const [id, one] of open) {
-      const machine = machines.get(id);
-      if (machine !== undefined && isBilled(machine)) continue;
+      const machine = store.machine(id);
+      if (machine !== null && isBilled(machine)) continue;
       close(one, Math.min(now, machine?.endAskedAt ?? machine?.since ?? now), true);
       open.delete(id);
     }

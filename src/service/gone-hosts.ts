@@ -29,17 +29,20 @@ export function createGoneHosts({ store, clock, closer }: Deps): {
   const lost = new Map<string, Lost>();
 
   function follow(machines: readonly Machine[]): void {
-    const known = new Map(machines.map((machine) => [machine.id, machine]));
-    for (const [id, { lease, job }] of held) {
-      const machine = known.get(id);
+    // Thousands, each second: no entries are made to go through, and what stands as it was is left.
+    held.forEach(({ lease, job }, id) => {
+      const machine = store.machine(id);
       const isTaken = machine?.ending === 'by-person' || machine?.ending === 'cleanup';
       const isReturned = store.lease(lease) === null && !isTaken;
       if (machine?.phase === 'gone')
         lost.set(id, { machine: { ...machine, lease }, job, since: clock.monotonic(), isClosed: false });
       if (machine?.phase === 'gone' || isReturned) held.delete(id);
-    }
+    });
     for (const { id, phase, lease } of machines) {
-      if (lease !== null && phase !== 'gone') held.set(id, { lease, job: jobOf(store.lease(lease)) });
+      if (lease === null || phase === 'gone') continue;
+      const job = jobOf(store.lease(lease));
+      const known = held.get(id);
+      if (known?.lease !== lease || known.job !== job) held.set(id, { lease, job });
     }
   }
 

@@ -45,11 +45,28 @@ async function isTakenAgain(runnerStore: RunnerStore, lease: Lease): Promise<boo
   return (await runnerStore.mark(lease.store, lease.name))?.machine === lease.machine;
 }
 
+type Attempt = (what: string, about: Record<string, string>, step: () => Promise<void>) => Promise<void>;
+
+/** Runs one step; what fails is said once, and never keeps the others from their turn. */
+function createAttempts(log: Log): Attempt {
+  const failing = new Set<string>();
+  return async (what, about, step) => {
+    const key = [what, ...Object.values(about)].join('\n');
+    try {
+      await step();
+      failing.delete(key);
+    } catch (error) {
+      if (!failing.has(key)) log.warn(what, { ...about, error: messageOf(error) });
+      failing.add(key);
+    }
+  };
+}
+
 /** The mailbox over all stores that doors have named. */
 export function createMailbox(deps: MailboxDeps): Mailbox {
-  const { store, leases, runnerStore, clock, log } = deps;
+  const { store, leases, runnerStore, clock } = deps;
+  const attempt = createAttempts(deps.log);
   const watches = new Map<string, () => void>();
-  const failing = new Set<string>();
   let wake: (() => void) | null = null;
 
   function applyNote(note: DoorNote): void {
@@ -76,32 +93,19 @@ export function createMailbox(deps: MailboxDeps): Mailbox {
     if (store.trouble() === null) await runnerStore.takeRelease(path, name);
   }
 
-  /** Runs one step; what fails is said once, and never keeps the others from their turn. */
-  async function attempt(
-    what: string,
-    about: Record<string, string>,
-    step: () => Promise<void>,
-  ): Promise<void> {
-    const key = [what, ...Object.values(about)].join('\n');
-    try {
-      await step();
-      failing.delete(key);
-    } catch (error) {
-      if (!failing.has(key)) log.warn(what, { ...about, error: messageOf(error) });
-      failing.add(key);
-    }
-  }
-
   async function readStore(path: string): Promise<void> {
-    const before = new Map(store.leases().map((lease) => [lease.name, lease]));
+    const before = store.leases();
     await attempt('a machine store cannot be read', { store: path, what: 'calls' }, async () => {
       for (const note of await runnerStore.notes(path)) applyNote(note);
     });
     await attempt('a machine store cannot be read', { store: path, what: 'releases' }, async () => {
-      for (const release of await runnerStore.releases(path)) {
+      const releases = await runnerStore.releases(path);
+      if (releases.length === 0) return;
+      const byName = new Map(before.map((lease) => [lease.name, lease]));
+      for (const release of releases) {
         const { name } = release;
         await attempt('a release cannot be taken', { store: path, lease: name }, () =>
-          take(path, release, before.get(name) ?? null),
+          take(path, release, byName.get(name) ?? null),
         );
       }
     });

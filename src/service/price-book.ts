@@ -70,6 +70,7 @@ export function createPriceBook(deps: Deps): PriceBook {
     const add = (site: string, offering: Offering) => {
       const mine = bySite.get(site) ?? new Map<string, Offering>();
       bySite.set(site, mine);
+      if (mine.has(offeringKey(offering))) return;
       for (const one of comparedOf(offering)) mine.set(offeringKey(one), one);
     };
     for (const pool of config.get().pools)

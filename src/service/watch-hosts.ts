@@ -30,8 +30,10 @@ const BUSY_ROUND_MS: DurationMs = 100;
  * handshake takes half a second, this many are what keeps the rate above. Hosts that are silent hold no buffers, and no place.
  */
 const AT_ONCE = 64;
-/** Who is due is looked up this often: a tenth of the shortest time between two looks at a host. */
+/** With nobody waiting, who is due is looked up this often: a tenth of the shortest time between two looks at a host. */
 const QUIET_ROUND_MS: DurationMs = 500;
+/** With a line of hosts that wait, who is due besides: only a host that is new may go before them. */
+const LINE_KEPT_MS: DurationMs = 2 * SECOND_MS;
 /** Jobs remembered a lease; more than a runner's MaxBuilds in practice. */
 const JOBS_KEPT = 100;
 
@@ -176,7 +178,7 @@ export function createHostWatch(deps: WatchDeps): { run(signal: AbortSignal): Pr
     }
     return due;
   }
-  const line = createDueLine(clock, QUIET_ROUND_MS, seekDue);
+  const line = createDueLine(clock, LINE_KEPT_MS, seekDue);
 
   /** Starts the looks of one round. */
   function startDue(signal: AbortSignal): void {
