@@ -74,6 +74,9 @@ export type ProjectScope =
 /** A token or a webhook's secret as the configuration names it. What stands in SSM is read when it is used. */
 export type QueueSecret = { kind: 'value'; value: Secret } | { kind: 'ssm'; name: string; site: CloudSite };
 
+/** Characters of a token; GitLab's have 20 and more. A shorter one cannot be told from other words and kept out of them. */
+export const LEAST_TOKEN = 8;
+
 /** Characters of a webhook's secret; GitLab makes signing tokens of 32 bytes, and what is shorter than this is guessed. */
 export const LEAST_HOOK_SECRET = 12;
 

@@ -1,12 +1,13 @@
 // One GitLab as one token sees it: opened when it is first needed, with a token that may stand in SSM and change there.
 // Trap: sources keep what they learned of GitLab (batch sizes, rights), so they live as long as the connection does.
 import { gitlabError } from '../domain/gitlab-failure.ts';
-import type {
-  ProjectScope,
-  QueueProject,
-  QueueSecret,
-  QueueSettings,
-  QueueSourceName,
+import {
+  LEAST_TOKEN,
+  type ProjectScope,
+  type QueueProject,
+  type QueueSecret,
+  type QueueSettings,
+  type QueueSourceName,
 } from '../domain/queue.ts';
 import { type DurationMs, MINUTE_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -16,6 +17,7 @@ import type { QueueGate } from './queue-gate.ts';
 
 /** Pools with equal scopes share a listing of this age; below the pause between refreshes. */
 const LISTING_SHARED_MS: DurationMs = 5 * MINUTE_MS;
+
 export type GitlabSourceName = Exclude<QueueSourceName, 'metrics'>;
 
 export type QueueSite = {
@@ -67,6 +69,8 @@ export function createQueueSite(key: string, access: SiteAccess, { ports, clock,
   async function open(signal: AbortSignal): Promise<Opened> {
     if (isClosed) throw gitlabError('away', 'the job queue is watched under other settings now');
     const secret = await token.get(signal);
+    if (secret.reveal().length < LEAST_TOKEN)
+      throw gitlabError('token', `the token for GitLab has fewer than ${LEAST_TOKEN} characters`);
     if (opened !== null && opened.token === secret.reveal()) return opened;
     opened?.gitlab.close();
     const gitlab = ports.gitlab.open({ url: access.url, token: secret, ca: access.ca }, gate);

@@ -2,7 +2,7 @@
 // Trap: the token is never recorded nor quoted; `ssm:` is not read here, because `check` needs no cloud.
 import { dirname, join } from 'node:path';
 import { type CloudSite, type ConfigValue, Secret } from '../../domain/config.ts';
-import { LEAST_HOOK_SECRET, type QueueSecret, type QueueSettings } from '../../domain/queue.ts';
+import { LEAST_HOOK_SECRET, LEAST_TOKEN, type QueueSecret, type QueueSettings } from '../../domain/queue.ts';
 import { SECOND_MS } from '../../domain/units.ts';
 import { absolute, expandLikeRunner } from './expand.ts';
 import type { Spot } from './findings.ts';
@@ -27,9 +27,6 @@ export type QueueScope = {
 
 /** Bytes of a file of authorities; the usual bundle of all public ones has 0.2 MB. */
 const MAX_CA_BYTES = 1024 * 1024;
-
-/** Characters; GitLab's tokens have 20 and more. */
-const LEAST_HIDDEN = 8;
 
 type Values = {
   [K in QueueKey]: Picked<NonNullable<ReturnType<(typeof queueKeys)[K]['schema']['parse']>>> | null;
@@ -82,7 +79,7 @@ function inSsm({ reading, site, pool }: QueueScope, value: string, spot: Spot): 
 
 /** What is named by file: or ssm: is no secret; a short text would tear holes into other messages. */
 function hide({ reading }: QueueScope, value: string): void {
-  if (!/^(file|ssm):/.test(value) && value.length >= LEAST_HIDDEN) reading.findings.hide([value]);
+  if (!/^(file|ssm):/.test(value) && value.length >= LEAST_TOKEN) reading.findings.hide([value]);
 }
 
 async function readToken(scope: QueueScope, picked: Picked<string> | null): Promise<QueueSecret | null> {
@@ -92,8 +89,11 @@ async function readToken(scope: QueueScope, picked: Picked<string> | null): Prom
   if (value.startsWith('ssm:')) return inSsm(scope, value, entry.spot);
   const secret = await readSecret(scope.reading, value, entry.spot, scope.pool);
   if (secret === null) return null;
-  if (/^[\x21-\x7e]+$/.test(secret)) return { kind: 'value', value: new Secret(secret) };
-  const said = 'the token holds blanks or characters that no token of GitLab has';
+  const isText = /^[\x21-\x7e]+$/.test(secret);
+  if (isText && secret.length >= LEAST_TOKEN) return { kind: 'value', value: new Secret(secret) };
+  const said = isText
+    ? `the token has fewer than ${LEAST_TOKEN} characters, and GitLab's have 20 and more`
+    : 'the token holds blanks or characters that no token of GitLab has';
   scope.reading.findings.error('value', said, entry.spot, scope.pool);
   return null;
 }

@@ -7,6 +7,7 @@ import { gitlabError, gitlabFailure } from '../../domain/gitlab-failure.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../../domain/units.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CallGate, CallReport, GitlabAccess } from '../../ports/queue.ts';
+import { type Cutter, createCutter } from './cut-token.ts';
 import { createDispatcher, type ProxyEnvironment } from './dispatcher.ts';
 import { nextPage } from './page-links.ts';
 import { clockSkew, type Headers, header, rateSaid } from './rate-headers.ts';
@@ -23,8 +24,6 @@ const MOST_REMEMBERED = 200;
 const MOST_REMEMBERED_TEXT = 32 * 1024 * 1024;
 /** Characters of GitLab's own words in a message. */
 const MOST_WORDS = 200;
-/** Characters; GitLab's tokens have 20 and more. A shorter one stands in other words by chance. */
-const LEAST_CUT = 16;
 
 export type JsonAnswer = {
   json: unknown;
@@ -63,13 +62,6 @@ function authorization(token: string): Record<string, string> {
   return /^[0-9a-f]{64}$/.test(token) ? { authorization: `Bearer ${token}` } : { 'private-token': token };
 }
 
-/** Cuts the token out of whatever GitLab says: its answers become messages, names of jobs, events and tables. */
-function createCutter(token: string): (text: string) => string {
-  if (token.length < LEAST_CUT) return (text) => text;
-  const pattern = new RegExp(token.replaceAll(/\W/g, String.raw`\$&`), 'gi');
-  return (text) => text.replaceAll(pattern, '[secret]');
-}
-
 async function readBounded(body: Dispatcher.ResponseData['body']): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -84,16 +76,22 @@ async function readBounded(body: Dispatcher.ResponseData['body']): Promise<strin
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** GitLab's own words in an error body, on one line, without the token. */
-function wordsOf(text: string, token: string): string {
-  const found = /"(?:message|error_description|error)"\s*:\s*"([^"\\]{1,400})"/.exec(text)?.[1] ?? '';
-  const clean = found.replaceAll(token, '[secret]').replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ');
-  return clean.trim().slice(0, MOST_WORDS);
+/** A stranger's words on one plain line. */
+function oneLine(text: string): string {
+  return text
+    .replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ')
+    .trim()
+    .slice(0, MOST_WORDS);
 }
 
-function statusError(what: string, raw: Raw, token: string): HostlerError {
+/** GitLab's own words in an error body. */
+function wordsOf(text: string): string {
+  return oneLine(/"(?:message|error_description|error)"\s*:\s*"([^"\\]{1,400})"/.exec(text)?.[1] ?? '');
+}
+
+function statusError(what: string, raw: Raw): HostlerError {
   const { status } = raw;
-  const words = wordsOf(raw.text, token);
+  const words = wordsOf(raw.text);
   const said = words === '' ? '' : `: ${words}`;
   if (status === 401)
     return gitlabError(
@@ -112,11 +110,11 @@ function statusError(what: string, raw: Raw, token: string): HostlerError {
 }
 
 /** A failed request in words that help: certificates and proxies are what goes wrong in practice. */
-function transportError(what: string, error: unknown, token: string): HostlerError {
+function transportError(what: string, error: unknown, cut: Cutter): HostlerError {
   if (error instanceof HostlerError) return error;
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = inner instanceof Error && 'code' in inner ? String(inner.code) : '';
-  const words = messageOf(inner).replaceAll(token, '[secret]').slice(0, MOST_WORDS);
+  const words = cut(messageOf(inner)).slice(0, MOST_WORDS);
   const hint = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)
     ? "; a private authority belongs into tls-ca-file of the runner's section"
     : '';
@@ -132,7 +130,7 @@ function outcomeOf(error: unknown): CallReport['outcome'] {
   return kind === 'away' || kind === 'malformed' ? 'failed' : 'refused';
 }
 
-function redirectTarget(location: string | null, from: URL, cut: (text: string) => string): URL {
+function redirectTarget(location: string | null, from: URL, cut: Cutter): URL {
   const target = location !== null && URL.canParse(location, from.href) ? new URL(location, from) : null;
   if (target === null) throw gitlabError('malformed', 'GitLab redirects to nowhere');
   if (target.origin !== from.origin) {
@@ -140,6 +138,15 @@ function redirectTarget(location: string | null, from: URL, cut: (text: string) 
     throw gitlabError('malformed', said);
   }
   return target;
+}
+
+/** A path as people read it: what is percent-encoded there could be the token. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return '';
+  }
 }
 
 /** `size`: characters of the answer as it came. */
@@ -203,14 +210,17 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
     if (![301, 302, 303, 307, 308].includes(raw.status)) return raw;
     const target = redirectTarget(header(raw.headers, 'location'), url, cut);
     if (hops >= MOST_REDIRECTS || body !== null)
-      throw gitlabError('malformed', `GitLab redirects ${ask.what} to ${cut(target.pathname).slice(0, 200)}`);
+      throw gitlabError(
+        'malformed',
+        `GitLab redirects ${ask.what} to ${oneLine(cut(decoded(target.pathname)))}`,
+      );
     return await send(target, ask, signal, hops + 1);
   }
 
   function read(ask: Ask, raw: Raw, sentAt: EpochMs): JsonAnswer {
     const known = ask.remember === true ? remembered.get(ask.path) : undefined;
     if (raw.status === 304 && known !== undefined) return { ...known.answer, sentAt };
-    if (raw.status !== 200) throw statusError(ask.what, raw, token);
+    if (raw.status !== 200) throw statusError(ask.what, raw);
     let json: unknown;
     try {
       json = JSON.parse(raw.text);
@@ -238,7 +248,7 @@ export function createGitlabHttp(access: GitlabAccess, deps: HttpDeps): GitlabHt
         outcome = raw.status === 304 ? 'unchanged' : 'ok';
         return answer;
       } catch (error) {
-        const failure = transportError(ask.what, error, token);
+        const failure = transportError(ask.what, error, cut);
         outcome = outcomeOf(failure);
         throw failure;
       } finally {

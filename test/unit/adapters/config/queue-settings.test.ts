@@ -207,6 +207,7 @@ protected_only = true`;
       'token = "ssm:"',
       '"ssm:" is followed by the name of an SSM parameter, such as "ssm:/hostler/gitlab-token"',
     ],
+    ['token = "shorter"', "the token has fewer than 8 characters, and GitLab's have 20 and more"],
     ['token = "two words"', 'the token holds blanks or characters that no token of GitLab has'],
   ])('%s is refused', async (line, said) => {
     const [first = ''] = await errorsOf(line);

@@ -205,14 +205,54 @@ describe('hostile answers', () => {
     expect(text).toContain('no rights for [secret]');
   });
 
+  test('that write the token in the escapes of JSON do not bring it any further', async () => {
+    const gitlab = await standIn();
+    const escapes = [
+      (code: string) => `\\u${code}`,
+      (code: string) => `\\u${code.toUpperCase()}`,
+      (code: string, at: number) =>
+        at % 3 === 0 ? `\\u${code}` : String.fromCharCode(Number.parseInt(code, 16)),
+    ];
+    for (const escape of escapes) {
+      const codes = [...STAND_IN_TOKEN].map((one) => one.charCodeAt(0).toString(16).padStart(4, '0'));
+      const written = codes.map(escape).join('');
+      gitlab.fault = () => ({ raw: `{"name":"\\u003cjob ${written}\\u003e"}` });
+      expect((await version(client(gitlab.url))).json).toEqual({ name: '<job [secret]>' });
+      const { text } = await failsWith({ status: 403, raw: `{"message":"no ${written} no"}` });
+      expect(text).toContain('no [secret] no');
+    }
+  });
+
+  test('of any characters of a token are found, escaped or not', async () => {
+    const gitlab = await standIn();
+    const odd = 'a/b"c\\d.e*(f)$<>&-_=+[x]';
+    gitlab.fault = () => ({ body: { name: `x${odd}y` } });
+    expect((await version(client(gitlab.url, { token: odd }))).json).toEqual({ name: 'x[secret]y' });
+    gitlab.fault = () => ({ raw: JSON.stringify({ name: `x${odd}y` }).replaceAll('/', '\\/') });
+    expect((await version(client(gitlab.url, { token: odd }))).json).toEqual({ name: 'x[secret]y' });
+  });
+
+  test('are without a token of eight characters, the shortest that is taken, too', async () => {
+    const gitlab = await standIn();
+    gitlab.fault = () => ({ status: 403, body: { message: 'no shorttok no' } });
+    const { text } = await failure(version(client(gitlab.url, { token: 'shorttok' })));
+    expect(text).toContain('no [secret] no');
+  });
+
   test('that redirect to the token do not bring it into a message', async () => {
-    for (const location of [`https://${STAND_IN_TOKEN}.example.com/`, `/${STAND_IN_TOKEN}`]) {
+    for (const location of [
+      `https://${STAND_IN_TOKEN}.example.com/`,
+      `https://%67${STAND_IN_TOKEN.slice(1)}.example.com/`,
+      `/${STAND_IN_TOKEN}`,
+      `/%67${STAND_IN_TOKEN.slice(1)}/%`,
+      `/%67${STAND_IN_TOKEN.slice(1)}`,
+    ]) {
       const { text } = await failsWith({ status: 302, headers: { location } });
       expect(text.toLowerCase()).not.toContain(STAND_IN_TOKEN.toLowerCase());
     }
   });
 
-  test('are not torn by a short token that stands in other words', async () => {
+  test('are not torn by what is too short to be a token and stands in other words', async () => {
     const gitlab = await standIn();
     gitlab.fault = () => ({ body: { path: 'company/app' } });
     expect((await version(client(gitlab.url, { token: 'any' }))).json).toEqual({ path: 'company/app' });
