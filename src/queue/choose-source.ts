@@ -20,7 +20,7 @@ export type SourceFacts = {
   hasMetrics: boolean;
 };
 
-/** `why` is a clause that goes on after "because". */
+/** `why` is a clause without a colon of its own: it goes on after "because", or after a colon. */
 export type SourceChoice = { source: QueueSourceName | null; why: string };
 
 /** The source of `auto` while GitLab has not answered since the start, where the runner serves its metrics. */
@@ -37,11 +37,11 @@ function obstacle({ settings, knowsRunner, projects }: SourceFacts): string | nu
   if (settings.token === null) return 'no token is set (token in the queue table, or HOSTLER_GITLAB_TOKEN)';
   if (!knowsRunner)
     return (
-      "the runner's tags are not known: the token needs manage_runner and the section its id, or set tags " +
+      "the runner's tags are not known; the token needs manage_runner and the section its id, or set tags " +
       '(and run_untagged) in the queue table'
     );
   if (projects === null)
-    return "the runner's projects are not known: set projects or group in the queue table";
+    return "the runner's projects are not known; set projects or group in the queue table";
   return null;
 }
 

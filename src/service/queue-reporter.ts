@@ -25,9 +25,10 @@ function isAsked({ settings }: Member): boolean {
 
 function sourceText({ scope, problem }: Member, choice: SourceChoice): string {
   const { source, why } = choice;
-  const read = source === null ? 'the job queue is not looked at' : `the job queue is read ${ways[source]}`;
+  const read =
+    source === null ? 'the job queue is not looked at:' : `the job queue is read ${ways[source]}, because`;
   const more = choice === meanwhile ? [problem ?? ''] : (scope?.remarks ?? []);
-  return [`${read}, because ${why}`, ...more].join('; ');
+  return [`${read} ${why}`, ...more].join('; ');
 }
 
 function tellSource(journal: Journal, said: Said, member: Member, choice: SourceChoice): void {

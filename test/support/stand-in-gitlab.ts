@@ -41,12 +41,16 @@ export type Said = {
   headers?: Record<string, string>;
   body?: unknown;
   raw?: string | Buffer;
+  /** The connection ends in the middle of the answer. */
+  isCut?: boolean;
 };
 /** null: answer as usual. `hang`: never. */
 export type Fault = (asked: Asked) => Said | 'hang' | null;
 
 export type StandInGitlab = {
   url: string;
+  /** The one token that is let in. */
+  token: string;
   server: Server;
   jobs: Map<number, StandInJob>;
   projects: Map<number, StandInProject>;
@@ -236,7 +240,7 @@ function answerGraphql(context: Context, asked: Asked): Said {
 function answer(context: Context, asked: Asked): Said {
   const { self } = context;
   const token = asked.headers['private-token'] ?? asked.headers.authorization?.replace('Bearer ', '');
-  if (token !== TOKEN) return { status: 401, body: { message: '401 Unauthorized' } };
+  if (token !== self.token) return { status: 401, body: { message: '401 Unauthorized' } };
   const { pathname } = new URL(asked.path, self.url);
   if (pathname === '/api/graphql') return answerGraphql(context, asked);
   const path = pathname.replace('/api/v4/', '');
@@ -278,15 +282,20 @@ function reply(response: ServerResponse, said: Said, self: StandInGitlab, now: n
     ...self.headers,
     ...said.headers,
   };
-  response.writeHead(said.status ?? 200, headers).end(said.raw ?? JSON.stringify(said.body ?? {}));
+  const body = said.raw ?? JSON.stringify(said.body ?? {});
+  response.writeHead(said.status ?? 200, headers);
+  if (said.isCut === true) response.write(body, () => response.destroy());
+  else response.end(body);
 }
 
 /** Starts one with no project; `now` gives its clock, `tls` makes it speak HTTPS. */
 export async function startStandInGitlab({
   now = Date.now,
   tls,
+  token = TOKEN,
 }: {
   now?: () => number;
+  token?: string;
   tls?: { key: string; cert: string };
 } = {}): Promise<StandInGitlab> {
   let counted = 0;
@@ -312,6 +321,7 @@ export async function startStandInGitlab({
   const { port } = server.address() as AddressInfo;
   const self: StandInGitlab = {
     url: tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`,
+    token,
     server,
     jobs: new Map(),
     projects: new Map(),
