@@ -25,6 +25,6 @@ function escapable(character: string): string {
 export function createCutter(token: string): Cutter {
   if (token.length < LEAST_TOKEN) return (text) => text;
   const plain = new RegExp(token.replaceAll(/\W/g, String.raw`\$&`), 'gi');
-  const escaped = new RegExp([...token].map(escapable).join(''), 'gi');
+  const escaped = new RegExp(Array.from(token, escapable).join(''), 'gi');
   return (text) => text.replaceAll(text.includes('\\') ? escaped : plain, CUT);
 }

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 /** Each character as JSON may write it. */
 const escaped = (text: string): string =>
-  [...text].map((one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+  Array.from(text, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 
 type Way = {
   token: string;

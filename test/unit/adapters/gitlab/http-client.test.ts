@@ -214,7 +214,7 @@ describe('hostile answers', () => {
         at % 3 === 0 ? `\\u${code}` : String.fromCharCode(Number.parseInt(code, 16)),
     ];
     for (const escape of escapes) {
-      const codes = [...STAND_IN_TOKEN].map((one) => one.charCodeAt(0).toString(16).padStart(4, '0'));
+      const codes = Array.from(STAND_IN_TOKEN, (one) => one.charCodeAt(0).toString(16).padStart(4, '0'));
       const written = codes.map(escape).join('');
       gitlab.fault = () => ({ raw: `{"name":"\\u003cjob ${written}\\u003e"}` });
       expect((await version(client(gitlab.url))).json).toEqual({ name: '<job [secret]>' });
