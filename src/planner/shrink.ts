@@ -1,11 +1,17 @@
 // Which idle machines go: those beyond `limit` at once, those beyond the wants when IdleTime is over.
 // Wants look one boot ahead, so nothing goes at 08:59 that is wanted at 09:00 (design §5).
 // Trap: only ready machines go; what boots is let come, what a runner holds is the runner's to give back.
-import { type EpochMs, SECOND_MS } from '../domain/units.ts';
+import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import { compareText, type Draft, type PoolDraft, type Slot, wakeBy } from './draft.ts';
 import { endMachine } from './end-machine.ts';
 import { beyondRule, mixOf } from './market-choice.ts';
 import type { Sizing } from './size.ts';
+
+/**
+ * Idle machines are looked at on this grid, so that hosts whose jobs ended within seconds of each other go in one call
+ * to EC2 instead of one each.
+ */
+const TOGETHER_MS: DurationMs = 2 * SECOND_MS;
 
 function isFree({ machine, held }: Slot): boolean {
   return machine.phase === 'ready' && !held && !machine.cleaning && machine.ending === null;
@@ -49,9 +55,10 @@ function endBeyondLimit(draft: Draft, { pool, counts }: Sizing): number {
 function endIdle(draft: Draft, { pool, idle, wanted }: Sizing, beyond: number): void {
   const { idleTimeMs } = idle;
   const free = pool.slots.filter(isFree);
+  const dueAt = (slot: Slot) => Math.ceil((idleSince(slot) + idleTimeMs) / TOGETHER_MS) * TOGETHER_MS;
   const { sorted: due, why } = victims(
     pool,
-    free.filter((slot) => draft.now - idleSince(slot) >= idleTimeMs),
+    free.filter((slot) => draft.now >= dueAt(slot)),
   );
   for (const slot of due.slice(0, beyond)) {
     endMachine(draft, slot, 'idle-time', {
@@ -62,7 +69,7 @@ function endIdle(draft: Draft, { pool, idle, wanted }: Sizing, beyond: number): 
     });
   }
   if (due.length >= beyond) return;
-  for (const slot of free) wakeBy(draft, idleSince(slot) + idleTimeMs);
+  for (const slot of free) wakeBy(draft, dueAt(slot));
 }
 
 /** Retires what is beyond the limit or idle for too long. */

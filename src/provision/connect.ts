@@ -5,27 +5,22 @@ import { HostlerError, messageOf } from '../domain/error.ts';
 import { type DurationMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { HostAddress, HostSession, Hosts } from '../ports/host.ts';
-
-/** Pauses between attempts: a host that just came up is found within a tenth of a second, one that boots is not bothered. */
-const FIRST_PAUSE_MS: DurationMs = 100;
-const LONGEST_PAUSE_MS: DurationMs = SECOND_MS;
-const PAUSE_GROWTH = 1.5;
+import { FIRST_PAUSE_MS, nextPause } from './boot-pace.ts';
 
 /** A wrong key or a refused login that lasts this long will not heal; cloud-init sets both within seconds of each other. */
 export const REFUSAL_GRACE_MS: DurationMs = 45 * SECOND_MS;
 
-/** The pause after `pause`, in ms. */
-export function nextPause(pause: DurationMs): DurationMs {
-  return Math.min(pause * PAUSE_GROWTH, LONGEST_PAUSE_MS);
-}
+/** The pause after a pause. */
+export type Pace = (pause: DurationMs) => DurationMs;
 
 /** Calls `attempt` until it gives something or the signal ends; null then. */
 export async function persist<T>(
   clock: Clock,
   signal: AbortSignal,
   attempt: () => Promise<T | null>,
+  pace: Pace = nextPause,
 ): Promise<T | null> {
-  for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = nextPause(pause)) {
+  for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = pace(pause)) {
     const found = await attempt();
     if (found !== null) return found;
     await clock.sleep(pause, signal);
@@ -50,11 +45,11 @@ export async function connectPatiently(
   deps: { hosts: Hosts; clock: Clock },
   host: HostAddress,
   signal: AbortSignal,
-  graceMs: DurationMs = REFUSAL_GRACE_MS,
+  { graceMs = REFUSAL_GRACE_MS, pace = nextPause }: { graceMs?: DurationMs; pace?: Pace } = {},
 ): Promise<Connection> {
   let last: string | null = null;
   let refusedSince: DurationMs | null = null;
-  const found = await persist<Connection>(deps.clock, signal, async () => {
+  const attempt = async (): Promise<Connection | null> => {
     try {
       return { kind: 'connected', session: await deps.hosts.connect(host, signal) };
     } catch (error) {
@@ -68,7 +63,8 @@ export async function connectPatiently(
       const lasted = deps.clock.monotonic() - refusedSince >= graceMs;
       return lasted ? { kind: 'failed', message: last, fatal: true } : null;
     }
-  });
+  };
+  const found = await persist(deps.clock, signal, attempt, pace);
   const untried = `SSH to ${host.address}:${host.port} was not tried`;
   return found ?? { kind: 'failed', message: last ?? untried, fatal: false };
 }

@@ -11,7 +11,7 @@ import type { Docker, DockerHost } from '../ports/docker.ts';
 import type { HostAddress, HostSession, Hosts, RunResult } from '../ports/host.ts';
 import type { CertifiedKey, Keys } from '../ports/keys.ts';
 import type { Log } from '../ports/log.ts';
-import { connectPatiently, persist } from './connect.ts';
+import { connectPatiently, type Pace, persist } from './connect.ts';
 import { prepareScript, prepullScript, setupScript } from './scripts.ts';
 import { EXIT_BUSY, factsOf, wordsOf } from './steps/shell.ts';
 import { loginKey } from './user-key.ts';
@@ -28,6 +28,8 @@ export type ProvisionOrder = {
   notAfter: EpochMs;
   /** A known instance is taken back: it may hold a job, and it may be ours only by its certificate. */
   adopt: boolean;
+  /** How soon a host that does not let us in yet is tried again. */
+  pace?: Pace;
   /** A part begins, the first one after SSH let us in. */
   onProgress?: (step: string) => void;
   /** Host keys that may answer from now on: store them before anything else happens (called synchronously). */
@@ -159,12 +161,9 @@ async function check(run: Run, newKey: string): Promise<ProvisionResult> {
   order.onProgress?.('check');
   const [answers, rotated] = await Promise.all([
     answersWithin(run, PING_PATIENCE_MS),
-    connectPatiently(
-      deps,
-      sshAddress(run, [newKey]),
-      deps.clock.timeout(ROTATION_PATIENCE_MS, run.signal),
-      ROTATION_PATIENCE_MS,
-    ),
+    connectPatiently(deps, sshAddress(run, [newKey]), deps.clock.timeout(ROTATION_PATIENCE_MS, run.signal), {
+      graceMs: ROTATION_PATIENCE_MS,
+    }),
   ]);
   if (rotated.kind === 'connected') rotated.session.close();
   if (!answers) {
@@ -190,7 +189,8 @@ async function provisionOverSsh(run: Run): Promise<ProvisionResult> {
     order.onHostKeys?.(hostKeys);
   };
   for (let losses = 0; losses < MAX_LINK_LOSSES; ) {
-    const connection = await connectPatiently(deps, sshAddress(run, pins), signal);
+    const pace = order.pace === undefined ? {} : { pace: order.pace };
+    const connection = await connectPatiently(deps, sshAddress(run, pins), signal, pace);
     if (connection.kind === 'failed') return failed('connect', connection.message, connection.fatal);
     const { session } = connection;
     if (await already) {

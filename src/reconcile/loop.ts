@@ -12,6 +12,7 @@ import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import type { Actor } from './act.ts';
+import { createBurstWait } from './burst-wait.ts';
 import type { Explainer } from './explain.ts';
 import type { Observer } from './observe.ts';
 
@@ -19,13 +20,6 @@ import type { Observer } from './observe.ts';
 const TICK_EVERY_MS: DurationMs = 5 * SECOND_MS;
 /** Not more often than this, whatever wakes it. */
 const TICK_FLOOR_MS: DurationMs = 50;
-/**
- * After a create the loop waits until creates stop coming for this long, so that a burst becomes one launch call: forty
- * doors that start at once on two busy cores come in over one to two seconds, with gaps of up to 0.2 s …
- */
-const BURST_QUIET_MS: DurationMs = 250;
-/** … but at most this long: a twentieth of a usual boot of 40 s. */
-const BURST_WAIT_MS: DurationMs = 2 * SECOND_MS;
 /** Growing pause after ticks that threw. */
 const FAILED_PAUSES_MS: readonly DurationMs[] = [1_000, 2_000, 5_000, 10_000, 30_000];
 /** Machine rows that ended are kept this long, for `machines` and late questions; events keep the rest. */
@@ -51,6 +45,8 @@ type LoopDeps = {
   keys: Keys;
   log: Log;
   metrics: Metrics;
+  /** How many pools there are. */
+  pools(): number;
   dropGone(before: EpochMs): void;
 };
 
@@ -60,8 +56,8 @@ export function createLoop(deps: LoopDeps): Loop {
   const make = { machineId: () => `m-${deps.random.id(10)}`, token: () => deps.keys.token() };
   let orphans: ReadonlyMap<string, EpochMs> = new Map();
   let wake = new AbortController();
-  let lastDemandAt = Number.NEGATIVE_INFINITY;
-  let firstDemandAt: DurationMs | null = null;
+  const burst = createBurstWait(clock, deps.pools);
+  let gather = new AbortController();
   let lastTickAt: EpochMs | null = null;
   let tickedAt = clock.monotonic();
   let ticks = 0;
@@ -82,18 +78,13 @@ export function createLoop(deps: LoopDeps): Loop {
     return plan;
   }
 
-  /** How long the burst of creates that is coming in should still be waited for; 0 = it is over, or there is none. */
-  function burstLeft(): DurationMs {
-    if (firstDemandAt === null) return 0;
-    const until = Math.min(lastDemandAt + BURST_QUIET_MS, firstDemandAt + BURST_WAIT_MS);
-    return Math.max(0, until - clock.monotonic());
-  }
-
   /** A burst of creates becomes one launch: wait until it is quiet, or long enough. */
   async function awaitBurst(signal: AbortSignal): Promise<void> {
-    for (let left = burstLeft(); left > 0 && !signal.aborted; left = burstLeft())
-      await clock.sleep(left, signal);
-    firstDemandAt = null;
+    for (let left = burst.left(); left > 0 && !signal.aborted; left = burst.left()) {
+      gather = new AbortController();
+      await clock.sleep(left, gather.signal);
+    }
+    burst.over();
   }
 
   async function tickSafely(): Promise<DurationMs> {
@@ -119,14 +110,16 @@ export function createLoop(deps: LoopDeps): Loop {
   return {
     nudge,
     nudgeForDemand() {
-      lastDemandAt = clock.monotonic();
-      firstDemandAt ??= lastDemandAt;
+      if (burst.came()) gather.abort('full');
       nudge();
     },
     state: () => ({ lastTickAt, ticks, failures, quietMs: clock.monotonic() - tickedAt }),
     async run(signal) {
       // One listener for the loop's life, in place of a combined signal at each tick.
-      signal.addEventListener('abort', nudge);
+      signal.addEventListener('abort', () => {
+        gather.abort('stopped');
+        nudge();
+      });
       while (!signal.aborted) {
         await awaitBurst(signal);
         wake = new AbortController();

@@ -84,7 +84,8 @@ export function createReconciler(deps: Deps): Reconciler {
   const actor = createActor(acting);
   const spot = createSpotWatch({ ...acting, sites: () => observer.sites() });
   const dropGone = (before: EpochMs) => store.dropGone(before);
-  const loop = createLoop({ ...deps, observer, actor, explainer, dropGone });
+  const pools = () => deps.config.get().pools.length;
+  const loop = createLoop({ ...deps, observer, actor, explainer, pools, dropGone });
   return {
     loop,
     sightings,

@@ -8,8 +8,9 @@ import { makeWorkload } from '../../src/simulator/report/workloads.ts';
 
 const startAt = Date.UTC(2026, 10, 23, 9);
 const days = 0.04;
+const SEEDS = [1, 2, 3, 4, 5];
 
-async function figures(runner: Frame['runner'], queue: NonNullable<Frame['queue']>) {
+async function figures(runner: Frame['runner'], queue: NonNullable<Frame['queue']>, seed = 1) {
   const example = withSettings(await readExample(), {
     IdleCount: '5',
     IdleScaleFactor: '0',
@@ -18,14 +19,14 @@ async function figures(runner: Frame['runner'], queue: NonNullable<Frame['queue'
   });
   const config = { ...example, pools: example.pools.map(({ queue: _none, ...pool }) => pool) };
   const run = await runPolicy('hostler', config, {
-    workload: makeWorkload('burst:60@300,8m,sigma=0', { startAt, days, seed: 1 }),
+    workload: makeWorkload('burst:60@300,8m,sigma=0', { startAt, days, seed }),
     bootMs: 40_000,
     runner,
     queue,
     flavour: 'gitlab',
     startAt,
     days,
-    seed: 1,
+    seed,
     reclaimsPerHour: 0,
     prices: [],
     peerMarket: null,
@@ -43,10 +44,15 @@ describe('the queue in the simulator', () => {
   });
 
   test('brings no machine twice for a job that is pending and then claimed on demand', async () => {
-    const without = await figures('on-demand', 'off');
-    const told = await figures('on-demand', 'webhook');
-    expect(told.machines).toBeLessThanOrEqual(without.machines);
-    expect(told.wait_s.p95).toBeLessThanOrEqual(without.wait_s.p95 + 0.5);
+    // A launch call takes EC2 a second or three, as it happens: several worlds make up for one's luck.
+    let lead = 0;
+    for (const seed of SEEDS) {
+      const without = await figures('on-demand', 'off', seed);
+      const told = await figures('on-demand', 'webhook', seed);
+      expect(told.machines).toBeLessThanOrEqual(without.machines);
+      lead += (without.wait_s.p95 - told.wait_s.p95) / SEEDS.length;
+    }
+    expect(lead).toBeGreaterThanOrEqual(-0.5);
   });
 
   test('asks nobody without a token, as the configuration says', async () => {

@@ -14,7 +14,7 @@ describe('a seed', () => {
     expect(jobs).toBeGreaterThan(100);
   });
 
-  test.each([14, 21])('%i with pipelines, look-ahead and forecast keeps every rule, too', async (seed) => {
+  test.each([21, 77])('%i with pipelines, look-ahead and forecast keeps every rule, too', async (seed) => {
     const { breaches, ends } = await runSeed({ seed, faults: faultNames, hours: HOURS });
     expect(breaches).toEqual([]);
     // A lost job skipped what came after it: these were pipelines.

@@ -5,6 +5,8 @@ import { isComing, type Machine, moveMachine } from '../../domain/machine.ts';
 import type { ReasonCode } from '../../domain/reason.ts';
 import { type DurationMs, HOUR_MS, SECOND_MS } from '../../domain/units.ts';
 import type { MachineTls } from '../../ports/store.ts';
+import { bootPause, usualBoot } from '../../provision/boot-pace.ts';
+import type { Pace } from '../../provision/connect.ts';
 import { provisionMachine } from '../../provision/engine.ts';
 import type { ActDeps } from '../act-deps.ts';
 import { clearBootEnds } from './settle-launch.ts';
@@ -24,7 +26,8 @@ export type ProvisionsUnderWay = Map<string, { abort(): void; words: Promise<str
 export function startProvision(deps: ActDeps, underWay: ProvisionsUnderWay, id: string): void {
   if (underWay.has(id) || deps.stop.aborted) return;
   const control = new AbortController();
-  const work = provision(deps, id, AbortSignal.any([deps.stop, control.signal])).catch((error: unknown) => {
+  const signal = AbortSignal.any([deps.stop, control.signal]);
+  const work = provision(deps, id, { signal, crowd: () => underWay.size }).catch((error: unknown) => {
     if (!isUnwritable(error)) throw error;
     awaitState(deps, id);
     return messageOf(error);
@@ -44,7 +47,18 @@ function awaitState(deps: ActDeps, id: string): void {
   );
 }
 
-async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promise<string | null> {
+/** How soon it is tried again: by its age and its pool's boots. A clock that was set only makes it quicker or slower. */
+function paceOf({ store, clock }: ActDeps, { pool, createdAt }: Machine, crowd: () => number): Pace {
+  const usual = usualBoot(store.boots(pool));
+  const bornAt = clock.monotonic() - Math.max(0, clock.now() - createdAt);
+  return (pause) => bootPause(pause, { ageMs: clock.monotonic() - bornAt, usual, crowd: crowd() });
+}
+
+async function provision(
+  deps: ActDeps,
+  id: string,
+  { signal, crowd }: { signal: AbortSignal; crowd(): number },
+): Promise<string | null> {
   const { store, clock } = deps;
   const machine = store.machine(id);
   const spec = machine === null ? null : deps.config.pool(machine.pool);
@@ -66,6 +80,7 @@ async function provision(deps: ActDeps, id: string, signal: AbortSignal): Promis
       pins: machine.hostKeys,
       notAfter: clock.now() + spec.maxMachineLifeMs + CERTIFICATE_SPARE_MS,
       adopt: machine.hostKeys.length === 0,
+      pace: paceOf(deps, machine, crowd),
       onProgress: () => enterProvisioning(deps, id),
       // Durable: a host that shows a key which we do not know is lost to us.
       onHostKeys: (hostKeys) =>

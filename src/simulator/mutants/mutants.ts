@@ -62,8 +62,8 @@ const planner: readonly Omit<Mutant, 'part'>[] = [
   {
     rule: 'keeps an idle machine until its IdleTime is over',
     file: 'src/planner/shrink.ts',
-    find: 'draft.now - idleSince(slot) >= idleTimeMs',
-    replace: 'draft.now - idleSince(slot) >= 0',
+    find: '(idleSince(slot) + idleTimeMs) / TOGETHER_MS',
+    replace: 'idleSince(slot) / TOGETHER_MS',
     checker: unit('planner/shrink'),
   },
   {
@@ -190,7 +190,7 @@ const others: readonly Mutant[] = [
     part: 'leases',
     rule: 'a name that is held is not leased twice',
     file: 'src/service/leases.ts',
-    find: 'if (!isReleased && (await runnerStore.stands(lease.store, name))) throw taken;',
+    find: 'if (!isReleased && (await runnerStore.stands(lease.store, name))) throw taken();',
     replace: '',
     checker: unit('service/leases'),
   },

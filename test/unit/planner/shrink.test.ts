@@ -41,9 +41,20 @@ describe('an idle machine beyond the wants', () => {
     expect(ended(observation({ machines }))).toEqual([['m-2', 'idle-time']]);
   });
 
-  test('is waited for exactly: the next look is at the end of its IdleTime', () => {
-    const seen = observation({ machines: [idle('m-1', halfHour - 7 * SECOND_MS)] });
-    expect(planTick(seen, counter()).wakeAt).toBe(NOON + 7 * SECOND_MS);
+  test('is waited for exactly: the next look is at the even second in which its IdleTime is over', () => {
+    const wakeAt = (leftMs: number) =>
+      planTick(observation({ machines: [idle('m-1', halfHour - leftMs)] }), counter()).wakeAt;
+    expect([6_000, 6_001, 7_000, 8_000].map((leftMs) => wakeAt(leftMs) - NOON)).toEqual([
+      6_000, 8_000, 8_000, 8_000,
+    ]);
+  });
+
+  test('goes together with those whose IdleTime ends within two seconds of its own, none of them early', () => {
+    const machines = [1, 700, 1_400, 2_000, 2_001].map((leftMs, at) => idle(`m-${at}`, halfHour - leftMs));
+    const at = (ms: number) => retired(observation({ now: NOON + ms, machines }));
+    expect(at(1_999)).toEqual([]);
+    expect(at(2_000)).toEqual(['m-0', 'm-1', 'm-2', 'm-3']);
+    expect(at(4_000)).toHaveLength(5);
   });
 
   test('counts its idle time from its last job, not from its first readiness', () => {
