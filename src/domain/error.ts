@@ -55,5 +55,8 @@ export class HostlerError extends Error {
 /** One line that says what happened, for logs and answers; works for anything that was thrown. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error);
-  return text.replaceAll(/\s*\n\s*/g, ' ').slice(0, 500);
+  return text
+    .slice(0, 2_000)
+    .replaceAll(/\s*[\p{Cc}\u2028\u2029]+\s*/gu, ' ')
+    .slice(0, 500);
 }

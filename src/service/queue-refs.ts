@@ -15,6 +15,9 @@ const MOST_WAITING = 200;
 /** A question that failed is asked again after this. */
 const FAILED_PAUSE_MS: DurationMs = 30 * SECOND_MS;
 
+/** … and so many in a row are GitLab's trouble and no ref's. */
+const MOST_FAILURES = 3;
+
 export type QueueRefs = {
   /** What is known of a job's ref now; asks for it when it is not. */
   isProtected(job: QueuedJob): boolean | null;
@@ -41,13 +44,27 @@ export function createQueueRefs(
   }
 
   async function askAll(): Promise<void> {
+    const failed = new Set<Question>();
+    let inRow = 0;
     for (const question of waiting.values()) {
       if (stop.aborted) return;
-      const gitlab = await site.gitlab(stop);
-      keep(question.key, await gitlab.isProtected(question, stop));
-      waiting.delete(question.key);
-      deps.changed();
+      if (failed.has(question)) continue;
+      try {
+        const gitlab = await site.gitlab(stop);
+        keep(question.key, await gitlab.isProtected(question, stop));
+        waiting.delete(question.key);
+        inRow = 0;
+        deps.changed();
+      } catch (error) {
+        // To the end of the line: one ref that GitLab cannot tell of must not keep the others waiting.
+        waiting.delete(question.key);
+        waiting.set(question.key, question);
+        failed.add(question);
+        inRow += 1;
+        if (inRow >= MOST_FAILURES) throw error;
+      }
     }
+    if (failed.size > 0) pausedUntil = clock.monotonic() + FAILED_PAUSE_MS;
   }
 
   function start(): void {

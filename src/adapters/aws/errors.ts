@@ -111,6 +111,9 @@ const lostCodes: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'LostAnswer.Timeout',
 };
 
+/** Characters; EC2's longest code has some 60. A stranger's answer may name any. */
+const MOST_CODE = 100;
+
 /** What the SDK or Node put on an error; nothing of it is promised. */
 type Thrown = { name?: unknown; code?: unknown; $fault?: unknown; $metadata?: { httpStatusCode?: unknown } };
 
@@ -119,7 +122,8 @@ export function outcomeOfError(error: unknown): Outcome {
   const known = outcomeOf(error);
   if (known !== null) return known;
   const thrown: Thrown = typeof error === 'object' && error !== null ? error : {};
-  const name = typeof thrown.name === 'string' ? thrown.name : '';
+  const name =
+    typeof thrown.name === 'string' ? thrown.name.replaceAll(/[^\w.-]/g, '').slice(0, MOST_CODE) : '';
   const message = readable(messageOf(error));
   const listed = sortCode(name);
   if (listed !== null) return { kind: listed[0], scope: listed[1], code: name, message };

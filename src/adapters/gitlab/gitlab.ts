@@ -141,6 +141,8 @@ async function isProtected(
 ): Promise<boolean | null> {
   // refs/merge-requests/7/head and the like are no branch: GitLab has rules of its own for them.
   if (at.ref === '' || at.ref.startsWith('refs/')) return null;
+  // No branch has such a name, and as part of an address it would be another one, or none.
+  if (at.ref === '.' || at.ref === '..' || !at.ref.isWellFormed()) return null;
   const repository = `v4/projects/${at.project}/repository`;
   const branch = () => readRef(http, `${repository}/branches/${encoded(at.ref)}`, signal);
   const tag = () => readRef(http, `${repository}/tags/${encoded(at.ref)}`, signal);

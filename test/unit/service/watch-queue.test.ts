@@ -303,6 +303,20 @@ describe('a token', () => {
   });
 });
 
+describe('a ref whose protection GitLab cannot tell', () => {
+  test('keeps no other ref’s from being asked for', async () => {
+    queue.gitlab.addProjects(1);
+    queue.gitlab.runner = runner({ access_level: 'ref_protected' });
+    queue.gitlab.fault = ({ path }) =>
+      path.includes('branches/odd') ? { status: 500, body: { message: 'boom' } } : null;
+    queue.gitlab.addJob({ project: 1, ref: 'odd' });
+    queue.gitlab.addJob({ project: 1, ref: 'main' });
+    queue.use([watchedPool(queue.gitlab, { source: 'rest' })]);
+    await queue.pass(3 * MINUTE_MS);
+    expect(queue.counts()).toEqual({ linux: 1 });
+  });
+});
+
 describe('protected refs', () => {
   test('are asked for once each, and only for runners that take no others', async () => {
     queue.gitlab.addProjects(1);
