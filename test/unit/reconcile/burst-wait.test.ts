@@ -24,7 +24,7 @@ function come(...gaps: readonly number[]): boolean {
 const even = (count: number, gap: number) => Array.from({ length: count }, () => gap);
 
 describe('creates that come in', () => {
-  test('are waited for until a quarter of a second is quiet, while few tell nothing of their gaps', () => {
+  test('are waited for until a quarter of a second is quiet', () => {
     expect(wait.left()).toBe(0);
     come(0, 5);
     expect(wait.left()).toBe(250);
@@ -36,31 +36,12 @@ describe('creates that come in', () => {
     expect(wait.left()).toBe(0);
   });
 
-  test('that come densely are over after three of their longest gaps', () => {
-    come(0, ...even(20, 5));
-    expect(wait.left()).toBe(100);
-    come(50);
-    expect(wait.left()).toBe(150);
-    come(200);
-    expect(wait.left()).toBe(250);
-  });
-
-  test('that go on after a burst was thought over are waited for in full', () => {
-    come(0, ...even(20, 5));
-    now += wait.left();
-    wait.over();
-    come(20, ...even(20, 5));
-    expect(wait.left()).toBe(250);
-    now += 3_000;
-    wait.over();
-    come(3_000, ...even(20, 5));
-    expect(wait.left()).toBe(100);
-  });
-
   test('are waited for two seconds at most', () => {
     come(0, ...even(19, 100));
     expect(wait.left()).toBe(100);
-    come(100);
+    wait.over();
+    expect(wait.left()).toBe(0);
+    come(100, ...even(20, 100));
     expect(wait.left()).toBe(0);
   });
 
