@@ -8,7 +8,8 @@ export const reasonTexts = {
   'idle-ahead': 'a period that wants more idle machines begins within a boot time',
   lookahead: 'idle machines for jobs whose stage is about to begin',
   forecast: 'the idle count follows what is usual at this hour of the week',
-  'reserve-doubled': 'handed machines turned busy at once, so the reserve was doubled',
+  'reserve-doubled':
+    'handed machines turned busy at once and half of the idle ones were used up, so the reserve was doubled',
   enough: 'the pool has what it wants',
   limit: "the runner's limit holds growth back",
   'max-machines': 'max_machines holds growth back',

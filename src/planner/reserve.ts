@@ -1,7 +1,7 @@
 // The reserve of a runner that holds idle machines (R > 0) while no queue can be seen: it asks for R machines at a time,
 // so a burst would take a boot for each R jobs. When what it was handed turns busy at once, the reserve doubles; at rest
 // it halves again (design §5).
-// Trap: one wave must double once. What counts after a doubling is a machine that the doubling itself brought.
+// Trap: one wave must double once, and a steady stream of jobs never. What counts after a doubling is a machine that the doubling itself brought.
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
@@ -30,8 +30,16 @@ function mostIdle(draft: Draft, pool: PoolDraft): number {
   return Math.min(...bounds, Number.MAX_SAFE_INTEGER);
 }
 
-/** Doubles or halves the reserve in the draft's memory. `own` and `runner`: I and R without any reserve. */
-export function updateReserve(draft: Draft, pool: PoolDraft, idle: { own: number; runner: number }): void {
+/**
+ * Doubles or halves the reserve in the draft's memory. `own` and `runner`: I and R without any reserve; `standing`: idle
+ * machines now, held by the runner or ready for it. While more than half of what is meant to stand does, jobs come slower
+ * than machines, and one that turns busy at once is no burst: runners that hold idle machines take each job so.
+ */
+export function updateReserve(
+  draft: Draft,
+  pool: PoolDraft,
+  idle: { own: number; runner: number; standing: number },
+): void {
   const { memory } = pool;
   let lastAt = memory.reserveAt;
   let news = false;
@@ -40,7 +48,8 @@ export function updateReserve(draft: Draft, pool: PoolDraft, idle: { own: number
     lastAt = Math.max(lastAt, lease.heldAt);
     news ||= isNews(pool, lease.heldAt, machine);
   }
-  if (news && idle.runner > 0 && !memory.paused && !memory.draining) {
+  const isThin = 2 * idle.standing <= Math.max(idle.own + memory.reserve, idle.runner);
+  if (news && isThin && idle.runner > 0 && !memory.paused && !memory.draining) {
     const base = Math.max(idle.own + memory.reserve, idle.runner);
     const reserve = Math.min(2 * base, mostIdle(draft, pool)) - idle.own;
     if (reserve > memory.reserve) pool.memory = { ...memory, reserve, reserveAt: draft.now };

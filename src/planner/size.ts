@@ -84,8 +84,9 @@ function shareConcurrent(claims: readonly Claim[], room: number): Map<PoolDraft,
 /** Moves the reserve of every pool; once a tick, before the sizes. Who sees the queue needs no guess at bursts. */
 export function updateReserves(draft: Draft): void {
   for (const pool of draft.pools) {
-    const { own, runner } = idleView(draft, pool, countPool(pool).busy);
-    updateReserve(draft, pool, { own, runner: seesQueue(draft, pool) ? 0 : runner });
+    const { busy, held, ready } = countPool(pool);
+    const { own, runner } = idleView(draft, pool, busy);
+    updateReserve(draft, pool, { own, runner: seesQueue(draft, pool) ? 0 : runner, standing: held + ready });
   }
 }
 

@@ -7,6 +7,7 @@ import {
   creates,
   dropIn,
   leased,
+  machine,
   memory,
   NOON,
   observation,
@@ -45,6 +46,24 @@ describe('the reserve of a runner that holds idle machines', () => {
   test('doubles the idle machines when one that was handed over turned busy within 10 s', () => {
     expect(reserveAfter(seenWith([handed('m-1', 20_000, 10 * SECOND_MS)]))).toBe(10);
     expect(reserveAfter(seenWith([handed('m-1', 20_000, 10 * SECOND_MS + 1)]))).toBe(0);
+  });
+
+  test('stays as it is while more than half of the idle machines still stand', () => {
+    const ready = (count: number) =>
+      Array.from({ length: count }, (_, index) => machine({ id: `r-${index}` }));
+    const seen = seenWith([handed('m-1', 20_000, SECOND_MS)]);
+    const standing = (count: number) => ({ ...seen, machines: [...seen.machines, ...ready(count)] });
+    expect(reserveAfter(standing(6))).toBe(0);
+    expect(reserveAfter(standing(5))).toBe(10);
+  });
+
+  test('counts what the runner holds idle as standing, what boots not', () => {
+    const held = Array.from({ length: 6 }, (_, index) => leased(`h-${index}`));
+    const busy = handed('m-1', 20_000, SECOND_MS);
+    expect(reserveAfter(seenWith([busy, ...held]))).toBe(0);
+    const coming = held.map((_, index) => machine({ id: `c-${index}`, phase: 'booting' }));
+    const seen = seenWith([busy]);
+    expect(reserveAfter({ ...seen, machines: [...seen.machines, ...coming] })).toBe(10);
   });
 
   test('doubles again only for machines that the last doubling brought', () => {
