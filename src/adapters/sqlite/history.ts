@@ -52,10 +52,16 @@ export function createHistory(database: DatabaseSync): History {
   let seq = Number(last?.['seq'] ?? 0);
   let waiting: Event[] = [];
 
-  function write(): void {
-    for (const { seq: number, at, code, pool, machine, lease, text, detail } of waiting)
-      insert.run(number, at, code, pool, machine, lease, text, JSON.stringify(detail));
-    if (seq % EVENTS_CUT_EVERY < waiting.length) cut.run(seq - EVENTS_KEPT);
+  const writeOne = ({ seq: number, at, code, pool, machine, lease, text, detail }: Event) =>
+    void insert.run(number, at, code, pool, machine, lease, text, JSON.stringify(detail));
+
+  /** A row each, so that they are written in one transaction. */
+  function pending(): Batch {
+    const batch: Batch = new Map();
+    for (const event of waiting) batch.set(`events ${event.seq}`, () => writeOne(event));
+    if (seq % EVENTS_CUT_EVERY < waiting.length)
+      batch.set('events cut', () => void cut.run(seq - EVENTS_KEPT));
+    return batch;
   }
 
   function onDisk(query: Query): Event[] {
@@ -77,7 +83,7 @@ export function createHistory(database: DatabaseSync): History {
       if (waiting.length > EVENTS_WAITING) waiting = waiting.slice(-EVENTS_WAITING);
       return { seq, full: waiting.length >= EVENTS_TOGETHER };
     },
-    pending: () => (waiting.length === 0 ? new Map() : new Map([['events', write]])),
+    pending,
     written() {
       waiting = [];
     },

@@ -18,6 +18,9 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = () => createStore(openDatabase(join(folder, 'state.db')));
 
+/** Frames of a page each in the write-ahead log: 4,096 bytes and a head of 24. */
+const pagesWritten = () => Math.floor(statSync(join(folder, 'state.db-wal')).size / 4_120);
+
 describe('what is written', () => {
   test('stands after the process opened the file again', () => {
     const first = open();
@@ -52,6 +55,25 @@ describe('what is written', () => {
     const second = open();
     expect(second.machines().map(({ id, builds }) => [id, builds])).toEqual(order);
     second.close();
+  });
+
+  test('of many events is one write, not one an event', () => {
+    const store = open();
+    for (let number = 0; number < 100; number += 1)
+      store.addEvent({
+        at: number,
+        code: 'granted',
+        pool: 'build',
+        machine: null,
+        lease: null,
+        text: 'x',
+        detail: {},
+      });
+    const pagesBefore = pagesWritten();
+    store.flush();
+    expect(pagesWritten() - pagesBefore).toBeLessThan(20);
+    expect(store.events({ limit: 200 })).toHaveLength(100);
+    store.close();
   });
 
   test('is undone, in memory too, when its transaction throws', () => {
