@@ -10,9 +10,13 @@ const SLOW_BOOT_MS = 600_000;
 
 export type QueueSection = {
   name: string;
-  gitlab: StandInGitlab;
+  gitlab: Pick<StandInGitlab, 'url'>;
   /** Lines of `[runners.hostler.queue]`. */
   queue?: string;
+  /** `poll_interval`; the shortest unless given. */
+  poll?: string;
+  /** The runner's number in GitLab; 7 unless given. */
+  id?: number;
   /** Lines of `[[runners]]` beside the usual ones. */
   runner?: string;
 };
@@ -24,10 +28,10 @@ export function queueFile(
 ): string {
   const options = machineOptions(at).map((option) => `      "${option}",`);
   const texts = sections.map(
-    ({ name, gitlab, queue = '', runner = '  limit = 50' }) => `[[runners]]
+    ({ name, gitlab, queue = '', poll = '5s', id = 7, runner = '  limit = 50' }) => `[[runners]]
   name = "${name}"
   url = "${gitlab.url}"
-  id = 7
+  id = ${id}
   token = "glrt-${name.padEnd(20, '0')}"
   executor = "docker+machine"
 ${runner}
@@ -38,12 +42,12 @@ ${runner}
     IdleTime = 600
     MaxBuilds = 10
     MachineDriver = "amazonec2"
-    MachineName = "${name}-%s"
+    MachineName = "box-%s"
     MachineOptions = [
 ${options.join('\n')}
     ]
   [runners.hostler.queue]
-    poll_interval = "5s"
+    poll_interval = "${poll}"
 ${queue}`,
   );
   return `concurrent = 100\ncheck_interval = 0\n${texts.join('\n')}\n`;
