@@ -286,6 +286,24 @@ describe('hostler advise', () => {
     expect(out).toMatch(/\[runners\.machine\]\n {4}IdleCount = 0\n/);
   });
 
+  test('draws the curve, and says what of the queue there is nothing to learn about', async () => {
+    const drawn = join(folder, 'curve.html');
+    const more = ['--wait-p95', '60s', '--ahead', '--plot', drawn];
+    const { code, out } = await hostler(
+      'advise',
+      file,
+      '--workload',
+      'poisson:60/h,2m',
+      '--days',
+      '0.1',
+      ...more,
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(/not tried: look-ahead: .*\nnot tried: forecast: /);
+    expect(out).toMatch(/nothing with the queue keeps the wait with fewer idle hours/);
+    expect(readFileSync(drawn, 'utf8')).toMatch(/<svg class="curve"[\s\S]*asked: 60 s[\s\S]*IdleCount = 0/);
+  });
+
   test('refuses a wait that nothing keeps in one line', async () => {
     const { code, err } = await hostler('advise', file, ...jobs, '--wait-p95', '0s');
     expect(code).toBe(64);

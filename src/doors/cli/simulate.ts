@@ -1,10 +1,9 @@
 // `hostler simulate`: what a configuration does with a workload, in a simulated world, as a table, JSON or a drawing; beside
 // docker+machine where asked, at one setting or at many. Needs no daemon, no AWS, no GitLab.
 // Trap: stdout is for the result alone; progress goes to stderr and only to a terminal.
-import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../../domain/config.ts';
-import { HostlerError, messageOf } from '../../domain/error.ts';
+import { HostlerError } from '../../domain/error.ts';
 import { HOUR_MS } from '../../domain/units.ts';
 import type { PolicyRun } from '../../simulator/report/figures.ts';
 import type { Frame, PolicyName } from '../../simulator/report/run-policy.ts';
@@ -13,6 +12,8 @@ import type { Tried } from '../../simulator/report/sweep.ts';
 import { printJson, printLines } from './daemon-call.ts';
 import type { CliIo } from './io.ts';
 import { createPaint } from './paint.ts';
+import { checkPlot, writePlot } from './plot-file.ts';
+import { createProgress } from './progress.ts';
 import { type FrameFlags, readFrame, readSeconds, readSimulated, withFrame } from './simulate-flags.ts';
 import { createTable, describeSettings } from './simulate-screen.ts';
 
@@ -67,22 +68,6 @@ function shortest(tried: readonly Tried[]): Tried {
   const best = tried.toSorted((a, b) => a.run.figures.wait_s.p95 - b.run.figures.wait_s.p95)[0];
   if (best === undefined) throw new HostlerError('usage', 'there is no setting to simulate');
   return best;
-}
-
-/** A line on a terminal that is written over. */
-function createProgress(io: CliIo, policies: number) {
-  let last = -1;
-  return {
-    tell(what: string, share: number): void {
-      const percent = Math.floor(share * 100);
-      if (!io.isTty || percent === last) return;
-      last = percent;
-      io.err(`\r\u001b[2K${policies > 1 ? `${what}, ` : ''}${percent} %`);
-    },
-    end(): void {
-      if (last >= 0) io.err('\r\u001b[2K');
-    },
-  };
 }
 
 const learnedDays = ({ learned }: Frame): number => (learned?.lengthMs ?? 0) / (24 * HOUR_MS);
@@ -143,11 +128,7 @@ async function plot(path: string, line: string, shown: readonly Shown[]): Promis
   }));
   const [first] = named;
   const text = path.endsWith('.svg') && first !== undefined ? drawFile(line, first) : drawPage(line, named);
-  try {
-    await writeFile(path, text);
-  } catch (error) {
-    throw new HostlerError('usage', `--plot ${path}: ${messageOf(error)}`);
-  }
+  await writePlot(path, text);
 }
 
 function print(line: string, outcomes: readonly Outcome[], flags: Flags, io: CliIo): void {
@@ -174,8 +155,7 @@ function print(line: string, outcomes: readonly Outcome[], flags: Flags, io: Cli
 }
 
 async function play(path: string | undefined, flags: Flags, io: CliIo): Promise<void> {
-  if (flags.plot !== undefined && !/\.(html|svg)$/.test(flags.plot))
-    throw new HostlerError('usage', `--plot ${flags.plot}: a file that ends in .html or .svg`);
+  checkPlot(flags.plot);
   const config = await readSimulated(path, flags, io);
   const frame = await readFrame(flags);
   const outcomes = await runAll(config, frame, flags, io);

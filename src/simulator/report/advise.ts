@@ -26,6 +26,13 @@ export type AdviseOrder = {
 };
 
 export type Advice = { schedule: Schedule; estimate: Estimate };
+export type Advised = {
+  best: Advice | null;
+  curve: CurvePoint[];
+  /** Every setting that was estimated to its end, in the order of the search. */
+  estimates: Estimate[];
+  tried: number;
+};
 /** A point of the curve: the wait, and the cheapest that was found to keep it; null = nothing keeps it. */
 export type CurvePoint = { waitP95S: number; advice: Advice | null };
 
@@ -89,7 +96,7 @@ function shapesOf(seen: { hours: Hours | null; batches: readonly Batch[] }): Sha
 }
 
 /** The advice for each wait of the curve; the one for `waitP95S` is among them. */
-export function advise(order: AdviseOrder): { best: Advice | null; curve: CurvePoint[]; tried: number } {
+export function advise(order: AdviseOrder): Advised {
   const { arrivals, startAt, days, bootMs, waitP95S, limit } = order;
   const seen = {
     hours: officeHours(arrivals, startAt, days),
@@ -101,6 +108,7 @@ export function advise(order: AdviseOrder): { best: Advice | null; curve: CurveP
   const endMs = days * 24 * HOUR_MS;
   const comesAfterMs = bootMs + BESIDE_BOOT_MS;
   const spans = spansOf(distinct(scheduleOf(1, PLAIN, seen)), startAt, endMs + comesAfterMs);
+  const estimates: Estimate[] = [];
   let tried = 0;
 
   function tryOne(count: number, shape: Shape): Advice {
@@ -111,6 +119,7 @@ export function advise(order: AdviseOrder): { best: Advice | null; curve: CurveP
     const bound = least === undefined ? {} : { mostIdleHours: least * GIVEN_UP_AT };
     const times = { comesAfterMs, handOverMs: HAND_OVER_MS };
     const advice = { schedule, estimate: estimate({ ...asked, ...times, ...bound }) };
+    if (Number.isFinite(advice.estimate.wait.p95)) estimates.push(advice.estimate);
     for (const wait of waits) {
       const best = cheapest.get(wait);
       const keeps = advice.estimate.wait.p95 <= wait;
@@ -145,5 +154,5 @@ export function advise(order: AdviseOrder): { best: Advice | null; curve: CurveP
 
   for (const shape of shapesOf(seen)) halve(shape);
   const curve = waits.map((wait) => ({ waitP95S: wait, advice: cheapest.get(wait) ?? null }));
-  return { best: cheapest.get(waitP95S) ?? null, curve, tried };
+  return { best: cheapest.get(waitP95S) ?? null, curve, estimates, tried };
 }

@@ -6,14 +6,14 @@ import type { DrawnPoint, PolicyRun } from './figures.ts';
 
 export type NamedRun = { name: string; run: PolicyRun };
 
-const style = `
+/** What pages of drawings look like, light and dark. */
+export const pageStyle = `
 :root{color-scheme:light dark}
 body{font:15px/1.5 system-ui,sans-serif;max-width:1060px;margin:2rem auto;padding:0 1rem;background:#fff;color:#1f2430}
 @media (prefers-color-scheme:dark){body{background:#14171d;color:#e6e8ee}th,td{border-color:#333a47!important}}
 h1{font-size:1.4rem;margin:0 0 .25rem}h2{font-size:1.2rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.5rem 0 .5rem}p{margin:.25rem 0 1rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;border-bottom:1px solid #e4e7ec;text-align:right}th:first-child,td:first-child{text-align:left;padding-left:0}td{white-space:nowrap}th small{display:block;font-weight:400}h3 small{font-weight:400;margin-left:.5em}
-svg{width:100%;height:auto}.scroll{overflow-x:auto}
-${courseStyle}`;
+svg{width:100%;height:auto}.scroll{overflow-x:auto}`;
 
 const columns: readonly { title: string; of(run: PolicyRun): string }[] = [
   { title: 'wait p50', of: ({ figures }) => `${figures.wait_s.p50} s` },
@@ -30,7 +30,7 @@ const columns: readonly { title: string; of(run: PolicyRun): string }[] = [
 ];
 
 /** The run in a sentence, for the drawing's description. */
-function describe({ name, run }: NamedRun): string {
+export function describeRun({ name, run }: NamedRun): string {
   const { wait_s, machine_hours, cost_usd, jobs } = run.figures;
   const most = run.course.reduce((peak, { machines }) => {
     const sum = Object.values(machines).reduce((total, count) => total + count, 0);
@@ -72,7 +72,7 @@ function drawAll(runs: readonly NamedRun[]): string {
   const peaks = peaksOf(runs.map(({ run }) => run.course));
   return runs
     .map((named) => {
-      const words = { title: named.name, describes: describe(named), standsAlone: false };
+      const words = { title: named.name, describes: describeRun(named), standsAlone: false };
       return `<section><h3>${rowName(named.name)}</h3>${drawCourse(named.run.course, words, peaks)}</section>`;
     })
     .join('\n');
@@ -96,7 +96,7 @@ export function drawPage(about: string, runs: readonly NamedRun[]): string {
   const first =
     closeUp === null ? '' : `<h2>While jobs waited</h2>${drawAll(closeUp)}<h2>The whole time</h2>`;
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>hostler simulate</title><style>${style}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>hostler simulate</title><style>${pageStyle}${courseStyle}</style></head>
 <body><h1>hostler simulate</h1><p>${escapeXml(about)}</p>
 <div class="scroll"><table><thead><tr><th scope="col">policy</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>
 ${first}${drawAll(runs)}
@@ -107,5 +107,5 @@ ${first}${drawAll(runs)}
 /** The first run alone as an SVG file. */
 export function drawFile(about: string, run: NamedRun): string {
   const title = `${run.name}: ${about}`;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${drawCourse(run.run.course, { title, describes: describe(run), standsAlone: true })}\n`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${drawCourse(run.run.course, { title, describes: describeRun(run), standsAlone: true })}\n`;
 }
