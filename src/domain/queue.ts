@@ -162,12 +162,22 @@ export type ComingStage = {
 /** Jobs that usually come unannounced within one boot, from a moment on, for a quarter of an hour. */
 export type ForecastSlot = { from: EpochMs; jobs: number };
 
+/** What the runner itself says that it may run, by its metrics: it may not have taken up its file yet. */
+export type RunnerBounds = {
+  /** Jobs at once; null = not said. */
+  concurrent: number | null;
+  /** Jobs at once by pool, where its section has a limit. */
+  limits: ReadonlyMap<string, number>;
+};
+
 /** The queue as one tick sees it. */
 export type QueueView = {
   pools: ReadonlyMap<string, PoolQueue>;
   groups: readonly JobGroup[];
   /** Jobs that the runner runs in sections that are no pool of ours: they count against `concurrent` too. */
   otherJobs: number;
+  /** Absent: the runner does not say. */
+  bounds?: RunnerBounds;
   /** Stages that are about to begin, by pool. */
   coming?: ReadonlyMap<string, readonly ComingStage[]>;
   /** What is usual from now on, by pool. */

@@ -6,6 +6,7 @@ import type { PoolSize } from '../domain/plan.ts';
 import { type Reason, type ReasonCode, reasonTexts } from '../domain/reason.ts';
 import { SECOND_MS } from '../domain/units.ts';
 import { type Draft, note } from './draft.ts';
+import { concurrentNow } from './pending-jobs.ts';
 import type { Sizing } from './size.ts';
 
 const order = new Map(Object.keys(reasonTexts).map((code, index) => [code, index]));
@@ -49,7 +50,7 @@ function noteState(draft: Draft, sizing: Sizing): void {
   if (isBounded) note(pool, 'limit', { limit, beyond_limit: unbounded - limit });
   if (pool.memory.paused) note(pool, 'paused');
   if (pool.memory.draining) note(pool, 'draining-pool');
-  if (cut > 0) note(pool, 'concurrent', { held_back: cut, concurrent: draft.seen.concurrent });
+  if (cut > 0) note(pool, 'concurrent', { held_back: cut, concurrent: concurrentNow(draft) });
   const source = draft.seen.instances.get(pool.spec.launch.site.key);
   if (source?.kind !== 'fresh') note(pool, 'stale-instances', { why: source?.why ?? 'not listed' });
   noteQueue(draft, sizing);

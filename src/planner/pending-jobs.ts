@@ -45,10 +45,16 @@ export function seesQueue(draft: Draft, pool: PoolDraft): boolean {
   return queue?.state === 'fresh' && queue.exact;
 }
 
-function roomOf({ pool, counts, demandBy }: PendingInput): number {
+/** Jobs at once that the runner may claim: by its file, or by its own word where that is less. */
+export function concurrentNow({ seen }: Draft): number {
+  return Math.min(seen.concurrent, seen.queue?.bounds?.concurrent ?? Infinity);
+}
+
+function roomOf({ seen }: Draft, { pool, counts, demandBy }: PendingInput): number {
   if (pool.memory.paused || pool.memory.draining) return 0;
-  const { limit } = pool.spec;
-  return limit > 0 ? Math.max(0, limit - counts.busy - demandBy.length) : Infinity;
+  const { id, limit } = pool.spec;
+  const most = Math.min(limit > 0 ? limit : Infinity, seen.queue?.bounds?.limits.get(id) ?? Infinity);
+  return Math.max(0, most - counts.busy - demandBy.length);
 }
 
 /** Shares the queue's pending jobs among the pools; `headroom`: jobs that `concurrent` still lets start. */
@@ -66,11 +72,12 @@ export function sharePending(
     return {
       pool: pool.spec.id,
       share: pool.spec.queue?.share ?? 1,
-      room: roomOf(input),
+      room: roomOf(draft, input),
       spare: counts.ready + counts.coming + counts.held - demandBy.length,
       claims: claimsOf(input, since),
     };
   });
-  const allotted = allotJobs(queue.groups, rooms, Math.max(0, headroom - queue.otherJobs));
+  const lacking = draft.seen.concurrent - concurrentNow(draft);
+  const allotted = allotJobs(queue.groups, rooms, Math.max(0, headroom - queue.otherJobs - lacking));
   return (pool) => allotted.get(pool.spec.id) ?? none;
 }

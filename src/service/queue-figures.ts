@@ -1,8 +1,9 @@
 // The runner's own figures as a source of the queue, and beside any source: the jobs of its other sections, which count
 // against `concurrent` too. Read on this machine, so often as it likes.
 // Trap: a runner that does not answer says nothing of the queue; its jobs cannot start either, so nothing is held for it.
+import type { PoolSpec } from '../domain/config.ts';
 import { messageOf } from '../domain/error.ts';
-import type { JobGroup } from '../domain/queue.ts';
+import type { JobGroup, RunnerBounds } from '../domain/queue.ts';
 import { type DurationMs, type EpochMs, SECOND_MS } from '../domain/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RunnerMetrics, RunnerScrape } from '../ports/queue.ts';
@@ -28,6 +29,8 @@ export type QueueFigures = {
   /** What GitLab told the pool's runner with its last job, however long ago; null = nothing yet. */
   told(pool: string): RunnerQueue['told'];
   otherJobs(): number;
+  /** What the runner may run by its own word; null while it does not answer. */
+  bounds(): RunnerBounds | null;
   state(): { at: EpochMs | null; failing: string | null };
   /** Whether the runner serves metrics that tell of the queue; null = it was not asked yet. */
   serves(): boolean | null;
@@ -44,10 +47,20 @@ function figureOf({ queueSize, queueDepth }: RunnerScrape, labels: readonly stri
   return figures.toSorted((a, b) => b.size - a.size)[0] ?? null;
 }
 
+/** A limit of 0 is none; of several labels the larger limit counts. */
+function boundsOf({ concurrent, limit }: RunnerScrape, pools: readonly PoolSpec[]): RunnerBounds {
+  const limits = pools.flatMap((pool): [string, number][] => {
+    const mine = [...limit].filter(([label]) => isLabelOf(pool, label)).map(([, most]) => most);
+    return mine.length === 0 || mine.includes(0) ? [] : [[pool.id, Math.max(...mine)]];
+  });
+  return { concurrent, limits: new Map(limits) };
+}
+
 /** The figures of the runner named by the configuration. */
 export function createQueueFigures({ config, runner, clock, changed }: Deps): QueueFigures {
   const queues = new Map<string, RunnerQueue>();
   let others = 0;
+  let bounds: RunnerBounds | null = null;
   let at: EpochMs | null = null;
   let failing: string | null = null;
   let isOld = false;
@@ -80,11 +93,13 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
       at = clock.now();
       failing = null;
       others = countOthers(scrape);
+      bounds = boundsOf(scrape, config.get().pools);
       isOld = scrape.taken.size > 0 && scrape.queueSize.size === 0;
       if (read(scrape, at)) changed();
     } catch (error) {
       failing = messageOf(error);
       others = 0;
+      bounds = null;
     }
   }
 
@@ -105,6 +120,7 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
     },
     told: (pool) => queues.get(pool)?.told ?? null,
     otherJobs: () => others,
+    bounds: () => bounds,
     state: () => ({ at, failing: failing ?? (isOld ? TOO_OLD : null) }),
     serves() {
       if (config.get().settings.runnerMetrics === null || failing !== null || isOld) return false;

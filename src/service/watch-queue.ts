@@ -118,10 +118,12 @@ function view(context: Context, now: EpochMs): QueueView {
   const { members, figures } = context;
   const groups = [...seenGroups(context, now), ...otherGroups(context, now)];
   const pools = members.all().map((member) => stateOf(member, figures, now));
+  const bounds = figures.bounds();
   return {
     pools: new Map(pools.map((state) => [state.pool, state])),
     groups,
     otherJobs: figures.otherJobs(),
+    ...(bounds !== null && { bounds }),
     ...foretold(context, now),
   };
 }

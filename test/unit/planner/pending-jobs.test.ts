@@ -75,6 +75,24 @@ describe('200 pending jobs and no create yet', () => {
     expect(sizeOf('linux')?.pending).toBe(200);
   });
 
+  test('get what the runner itself may claim where that is less than its file says, and it is said why', () => {
+    const seen = (bounds: QueueView['bounds']) =>
+      planOf(
+        observation({
+          concurrent: 200,
+          pools: [poolSpec({ limit: 100 })],
+          queue: { ...queue([jobs(200)]), ...(bounds && { bounds }) },
+        }),
+      );
+    const none = new Map<string, number>();
+    expect(seen({ concurrent: 30, limits: none }).launched('linux')).toBe(30);
+    const reasons = seen({ concurrent: 30, limits: none }).sizeOf('linux')?.reasons ?? [];
+    expect(reasons.find(({ code }) => code === 'concurrent')?.detail).toMatchObject({ concurrent: 30 });
+    expect(seen({ concurrent: null, limits: new Map([['linux', 7]]) }).launched('linux')).toBe(7);
+    expect(seen({ concurrent: 900, limits: new Map([['linux', 900]]) }).launched('linux')).toBe(100);
+    expect(seen({ concurrent: null, limits: none }).launched('linux')).toBe(100);
+  });
+
   test('get 30 when limit is 30, and it is said why', () => {
     const seen = observation({ pools: [poolSpec({ limit: 30 })], queue: queue([jobs(200)]) });
     const { launched, codes } = planOf(seen);

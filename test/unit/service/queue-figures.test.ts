@@ -85,6 +85,17 @@ describe('without a token', () => {
     await seen(() => queue.counts()['linux'] === 20_000);
   });
 
+  test('concurrent and limit are bounds by the runner’s own word, as long as it answers', async () => {
+    says(10, 0);
+    text += 'gitlab_runner_concurrent 12\ngitlab_runner_limit{runner="ABC123def"} 5\n';
+    await seen(() => queue.view().bounds?.concurrent === 12);
+    expect(queue.view().bounds?.limits).toEqual(new Map([['linux', 5]]));
+    text = text.replace('} 5\n', '} 0\n');
+    await seen(() => queue.view().bounds?.limits.size === 0);
+    status = 500;
+    await seen(() => queue.view().bounds === undefined);
+  });
+
   test('jobs of the runner’s other sections count against concurrent, as long as it answers', async () => {
     says(10, 0, { others: 6 });
     await seen(() => queue.view().otherJobs === 6);
