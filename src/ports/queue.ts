@@ -105,6 +105,8 @@ export type RunnerScrape = {
   queueDepth: ReadonlyMap<string, number>;
   limit: ReadonlyMap<string, number>;
   concurrent: number | null;
+  /** When its process began; null = it does not say. */
+  startedAt: EpochMs | null;
 };
 
 export interface RunnerMetrics {

@@ -15,6 +15,15 @@ export type QueueFigure = {
   depth: number;
 };
 
+/** What one scrape says of a pool's section. */
+export type Scrape = {
+  /** Jobs it took since its start. */
+  taken: number;
+  figure: QueueFigure | null;
+  /** When the runner's process began; null = not said. */
+  startedAt: EpochMs | null;
+};
+
 /** What is remembered of one runner label between two scrapes. */
 export type RunnerQueue = {
   taken: number;
@@ -22,16 +31,20 @@ export type RunnerQueue = {
   told: (QueueFigure & { at: EpochMs }) | null;
 };
 
-/** The state after a scrape. `taken`: jobs it took since its start. */
-export function nextRunnerQueue(
-  before: RunnerQueue | null,
-  scrape: { taken: number; figure: QueueFigure | null },
-  now: EpochMs,
-): RunnerQueue {
+/**
+ * Whether it has taken a job lately. A counter below the last one: the runner started anew. At the first sight of it what it
+ * took is as old as its process at most.
+ */
+function hasTakenLately(before: RunnerQueue | null, { taken, startedAt }: Scrape, now: EpochMs): boolean {
+  if (taken === 0) return false;
+  if (before !== null) return taken !== before.taken;
+  return startedAt !== null && Math.abs(now - startedAt) <= FIGURE_GOOD_MS;
+}
+
+/** The state after a scrape. */
+export function nextRunnerQueue(before: RunnerQueue | null, scrape: Scrape, now: EpochMs): RunnerQueue {
   const { taken, figure } = scrape;
-  // A counter below the last one: the runner started anew.
-  const hasTaken = before !== null && taken !== before.taken && taken > 0;
-  if (!hasTaken || figure === null) return { taken, told: before?.told ?? null };
+  if (figure === null || !hasTakenLately(before, scrape, now)) return { taken, told: before?.told ?? null };
   return { taken, told: { size: Math.trunc(figure.size), depth: Math.trunc(figure.depth), at: now } };
 }
 

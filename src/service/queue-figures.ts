@@ -73,13 +73,14 @@ export function createQueueFigures({ config, runner, clock, changed }: Deps): Qu
 
   /** A pool's figures over its labels; old and new token may both be there for a while. */
   function read(scrape: RunnerScrape, now: EpochMs): boolean {
+    const { startedAt } = scrape;
     let hasMoved = false;
     for (const pool of config.get().pools) {
       const labels = [...scrape.taken.keys()].filter((label) => isLabelOf(pool, label));
       const taken = labels.reduce((sum, label) => sum + (scrape.taken.get(label) ?? 0), 0);
       const before = queues.get(pool.id) ?? null;
-      const after = nextRunnerQueue(before, { taken, figure: figureOf(scrape, labels) }, now);
-      hasMoved ||= before !== null && after.told?.at !== before.told?.at;
+      const after = nextRunnerQueue(before, { taken, figure: figureOf(scrape, labels), startedAt }, now);
+      hasMoved ||= after.told?.at !== before?.told?.at;
       queues.set(pool.id, after);
     }
     return hasMoved;

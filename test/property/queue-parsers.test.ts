@@ -208,6 +208,7 @@ describe('10,000 odd inputs', () => {
       'gitlab_runner_job_queue_depth',
       'gitlab_runner_limit',
       'gitlab_runner_concurrent',
+      'process_start_time_seconds',
       'gitlab_runner_',
       '#',
     );
@@ -224,9 +225,10 @@ describe('10,000 odd inputs', () => {
     fc.assert(
       fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
         const text = lines.join('\n');
-        const { concurrent, ...families } = readScrape(text);
+        const { concurrent, startedAt, ...families } = readScrape(text);
         for (const count of [
           concurrent ?? 0,
+          startedAt ?? 0,
           ...Object.values(families).flatMap((family) => [...family.values()]),
           ...jobsByRunner(text).values(),
         ])

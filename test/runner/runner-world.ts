@@ -26,6 +26,8 @@ export type RunnerWorldOptions = {
   section?: string;
   /** Whether hostler looks at the emulated GitLab's queue too. */
   seesQueue?: boolean;
+  /** Where the runner serves its metrics; not at all unless given. */
+  metricsPort?: number;
 };
 
 export type RunnerFileParts = { gitlab: string; image: string; options: readonly string[] };
@@ -55,6 +57,7 @@ function fileText(options: RunnerWorldOptions, machine: string, parts: RunnerFil
   return `concurrent = ${options.concurrent ?? 100}
 check_interval = 1
 shutdown_timeout = 30
+${options.metricsPort === undefined ? '' : `listen_address = "127.0.0.1:${options.metricsPort}"`}
 [[runners]]
   name = "${options.section ?? 'outside'}"
   url = "${parts.gitlab}"

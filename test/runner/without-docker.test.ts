@@ -2,7 +2,8 @@
 // the runner asks of hostler, not what becomes of a job.
 import { afterEach, describe, expect, inject, test } from 'vitest';
 import { isEnded } from '../../src/sim/gitlab/job.ts';
-import { type RunnerWorld, startRunnerWorld } from './runner-world.ts';
+import { freePort } from '../support/live-world.ts';
+import { type RunnerWorld, type RunnerWorldOptions, startRunnerWorld } from './runner-world.ts';
 
 const binary = inject('gitlabRunner');
 
@@ -16,8 +17,8 @@ describe.skipIf(binary === null)('a real gitlab-runner on hosts in this process'
     world = null;
   });
 
-  async function start(machine: string): Promise<RunnerWorld> {
-    world = await startRunnerWorld({ binary: binary ?? '', real: null, machine, limit: 20 });
+  async function start(machine: string, over: Partial<RunnerWorldOptions> = {}): Promise<RunnerWorld> {
+    world = await startRunnerWorld({ binary: binary ?? '', real: null, machine, limit: 20, ...over });
     return world;
   }
 
@@ -48,5 +49,33 @@ describe.skipIf(binary === null)('a real gitlab-runner on hosts in this process'
     at.setMachine('IdleCount = 0\nIdleTime = 2\nMaxBuilds = 1');
     await leavesNothing(at);
     expect(at.runner().lines()).toEqual([]);
+  });
+
+  test('tells of its queue by its metrics alone, or, before 18.1, that it cannot', async () => {
+    const metricsPort = await freePort();
+    const at = await start('IdleCount = 0\nIdleTime = 5\nMaxBuilds = 10', { limit: 2, metricsPort });
+    at.enqueue({ count: 12, duration_s: 20 });
+    const told = async () => (await at.hosts.client.queue())[0];
+    const scraped = () =>
+      fetch(`http://127.0.0.1:${metricsPort}/metrics`).then(
+        (answer) => answer.text(),
+        () => '',
+      );
+    await at.hosts.until(
+      'jobs to be taken',
+      async () => /^gitlab_runner_jobs_total\{.*\} 2$/m.test(await scraped()),
+      LIMIT_MS,
+    );
+    const [, size] = /^gitlab_runner_job_queue_size\{.*\} (\d+)$/m.exec(await scraped()) ?? [];
+    if (size === undefined) {
+      await at.hosts.until('it to be said', async () =>
+        (await told())?.why.includes('do not say how many jobs wait (runners from 18.1 on do)'),
+      );
+      return;
+    }
+    await at.hosts.until('the figure', async () => (await told())?.runner_told?.queue_size === Number(size));
+    expect(Number(size)).toBe(11);
+    expect(await told()).toMatchObject({ source: 'metrics', runner_told: { queue_depth: 1 } });
+    expect((await at.hosts.hostler('queue')).stdout).toContain(`one of ${size} that fitted it`);
   });
 });

@@ -84,7 +84,8 @@ export function machineName(): string {
   return `runner-testtoken-box-${1_790_000_000 + names}-${names.toString(16).padStart(8, '0')}`;
 }
 
-function freePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

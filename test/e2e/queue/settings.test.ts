@@ -1,11 +1,11 @@
 // The settings of a queue table through a whole daemon, as people use them: min_age, tokens and webhook secrets that stand
 // elsewhere and change, the source at a reload, protected refs, and each version of GitLab that is served.
 import { rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EmulatedGitlab, startGitlab } from '../../../src/emulator/gitlab/start-gitlab.ts';
+import { freePort } from '../../support/live-world.ts';
 import {
   everythingSaid,
   type QueueSection,
@@ -28,16 +28,6 @@ const emulated = new Map<string, EmulatedGitlab>();
 let sections: QueueSection[];
 let hookPort: number;
 let world: QueueWorld;
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0));
-    });
-  });
-}
 
 function gitlabOf(name: string): StandInGitlab {
   const found = standIns.get(name);

@@ -1,9 +1,8 @@
 // A whole daemon between an emulated EC2 and an emulated GitLab: a webhook becomes a launch call within two seconds, and
 // what the daemon sees can be read. The poll interval is ten minutes here, so that nothing is seen by polling.
-import { createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type EmulatedGitlab, startGitlab } from '../../../src/emulator/gitlab/start-gitlab.ts';
-import { type LiveWorld, startWorld } from '../../support/live-world.ts';
+import { freePort, type LiveWorld, startWorld } from '../../support/live-world.ts';
 
 let gitlab: EmulatedGitlab;
 let world: LiveWorld | null = null;
@@ -15,17 +14,6 @@ afterEach(async () => {
 
 const SECRET = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk=';
 const SLOW_BOOT_MS = 600_000;
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 async function start(): Promise<LiveWorld> {
   gitlab = await startGitlab();

@@ -13,6 +13,7 @@ gitlab_runner_job_queue_size{runner="abc123def",runner_name="aws",system_id="s_1
 gitlab_runner_job_queue_depth{runner="abc123def",runner_name="aws",system_id="s_1"} 2
 gitlab_runner_limit{runner="abc123def",runner_name="aws",system_id="s_1"} 20
 gitlab_runner_concurrent 50
+process_start_time_seconds 1.7961e+09
 `;
 
 describe('the runner’s metrics', () => {
@@ -24,6 +25,7 @@ describe('the runner’s metrics', () => {
     expect(Object.fromEntries(scrape.queueDepth)).toEqual({ abc123def: 2 });
     expect(Object.fromEntries(scrape.limit)).toEqual({ abc123def: 20 });
     expect(scrape.concurrent).toBe(50);
+    expect(scrape.startedAt).toBe(1_796_100_000_000);
   });
 
   test('of an older runner, of nobody, or made up cost nothing', () => {

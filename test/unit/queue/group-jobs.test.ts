@@ -84,10 +84,18 @@ describe('jobs in groups', () => {
 });
 
 describe('the runner’s own figure', () => {
-  const after = (scrapes: readonly { taken: number; size: number | null; depth?: number; at: number }[]) =>
+  const after = (
+    scrapes: readonly {
+      taken: number;
+      size: number | null;
+      depth?: number;
+      startedAt?: number;
+      at: number;
+    }[],
+  ) =>
     scrapes.reduce<RunnerQueue | null>(
-      (before, { at, taken, size, depth = 1 }) =>
-        nextRunnerQueue(before, { taken, figure: size === null ? null : { size, depth } }, at),
+      (before, { at, taken, size, depth = 1, startedAt = null }) =>
+        nextRunnerQueue(before, { taken, startedAt, figure: size === null ? null : { size, depth } }, at),
       null,
     );
 
@@ -110,6 +118,14 @@ describe('the runner’s own figure', () => {
     expect([left(9, 1), left(9, 4), left(9, 9), left(9, 45), left(9, 0), left(0, 0)]).toEqual([
       8, 5, 0, 0, 8, 0,
     ]);
+  });
+
+  test('counts at the first sight of a runner that started within the minute, not of an older one', () => {
+    const first = (startedAt: number, taken = 2) => {
+      const queue = after([{ taken, size: 9, at: NOON, startedAt }]);
+      return queue && waitingIn(queue, NOON);
+    };
+    expect([first(NOON - 60_000), first(NOON - 60_001), first(NOON, 0)]).toEqual([8, 0, 0]);
   });
 
   test('says nothing while the runner took no job since we look', () => {
