@@ -1,6 +1,8 @@
 // The settings of a queue table through a whole daemon, as people use them: min_age, tokens and webhook secrets that stand
 // elsewhere and change, the source at a reload, protected refs, and each version of GitLab that is served.
 import { rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -27,6 +29,10 @@ const standIns = new Map<string, StandInGitlab>();
 const emulated = new Map<string, EmulatedGitlab>();
 let sections: QueueSection[];
 let hookPort: number;
+/** The runner's own metrics: what it took, and how many fitted it then. */
+let runner: Server;
+let taken = 1;
+let size = 9;
 let world: QueueWorld;
 
 function gitlabOf(name: string): StandInGitlab {
@@ -49,11 +55,19 @@ function putParameter(name: string, value: string): void {
 
 beforeAll(async () => {
   hookPort = await freePort();
-  for (const name of ['aged', 'filed', 'ssm', 'guarded', 'hooked', 'changed'])
+  runner = createServer((_request, reply) =>
+    reply.end(
+      `gitlab_runner_jobs_total{runner="away00000"} ${taken}\ngitlab_runner_job_queue_size{runner="away00000"} ${size}\ngitlab_runner_job_queue_depth{runner="away00000"} 2\n`,
+    ),
+  );
+  await new Promise<void>((resolve) => runner.listen(0, '127.0.0.1', resolve));
+  for (const name of ['away', 'aged', 'filed', 'ssm', 'guarded', 'hooked', 'changed'])
     standIns.set(name, await usualGitlab(GOOD));
   Object.assign(gitlabOf('guarded').runner ?? {}, { access_level: 'ref_protected' });
   writeFileSync(tokenFile, `${OLD}\n`, { mode: 0o600 });
+  gitlabOf('away').fault = () => ({ status: 502, raw: 'bad gateway' });
   sections = [
+    sectionOf('away', ''),
     sectionOf('aged', `    min_age = "${AGE_S}s"\n`),
     sectionOf('filed', `    token = "file:${tokenFile}"\n`),
     sectionOf('ssm', '    token = "ssm:/hostler/token"\n'),
@@ -65,8 +79,10 @@ beforeAll(async () => {
       { poll: '10m' },
     ),
   ];
-  const env: Record<string, string> = {};
-  for (const name of ['aged', 'guarded', 'hooked', 'changed'])
+  const env: Record<string, string> = {
+    HOSTLER_RUNNER_METRICS: `http://127.0.0.1:${(runner.address() as AddressInfo).port}/metrics`,
+  };
+  for (const name of ['away', 'aged', 'guarded', 'hooked', 'changed'])
     env[`HOSTLER_POOL_${name.toUpperCase()}__QUEUE_TOKEN`] = GOOD;
   for (const version of versions) {
     const gitlab = await startGitlab({ version, token: GOOD });
@@ -84,6 +100,8 @@ afterAll(async () => {
   await world.close();
   await Promise.all([...standIns.values(), ...emulated.values()].map((gitlab) => gitlab.close()));
   rmSync(tokenFile, { force: true });
+  runner.closeAllConnections();
+  runner.close();
 });
 
 const fresh = (pool: string, limitMs = 60_000) =>
@@ -100,6 +118,21 @@ const launched = (pool: string, machines: number) =>
   );
 
 describe('a pool', () => {
+  test('whose GitLab is away at the start launches by the runner’s metrics until it answers', async () => {
+    await world.until('the metrics to be used', async () => (await world.queue('away')).source === 'metrics');
+    expect((await world.queue('away')).failing).toContain('502');
+    taken = 2;
+    size = 5;
+    await launched('away', 3);
+    gitlabOf('away').fault = null;
+    await fresh('away', 150_000);
+    expect(await world.queue('away')).toMatchObject({ source: 'rest', failing: null });
+    const told = await world.hostler('queue', '--pool', 'away');
+    expect(told.stdout).toMatch(
+      /runner {2}took its last job .* ago, one of 5 that fitted it, 1 of them taken by others/,
+    );
+  }, 240_000);
+
   test('with min_age leaves a job to others until it is that old', async () => {
     await fresh('aged');
     const job = gitlabOf('aged').addJob({ project: 1 });
@@ -128,7 +161,8 @@ describe('a pool', () => {
       60_000,
     );
     putParameter('/hostler/token', GOOD);
-    await fresh('ssm', 80_000);
+    // It is tried ever more seldom, up to every two minutes.
+    await fresh('ssm', 150_000);
     putParameter('/hostler/token', OLD);
     gitlabOf('ssm').token = OLD;
     await world.until(
@@ -138,7 +172,7 @@ describe('a pool', () => {
     );
     gitlabOf('ssm').addJob({ project: 1 });
     await launched('ssm', 1);
-  }, 200_000);
+  }, 300_000);
 
   test('of a runner for protected refs launches for these alone, and says why not for the others', async () => {
     await fresh('guarded');
