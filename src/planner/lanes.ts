@@ -176,10 +176,13 @@ export function claimProbe(book: GateBook, { gate }: Lane, now: EpochMs): boolea
 }
 
 /** True when no market of the pool lets a machine come now. */
-export function isShut(draft: Draft, pool: PoolDraft): boolean {
-  const book = openGates(draft);
+export function isShut(
+  draft: Draft,
+  pool: PoolDraft,
+  at: { book: GateBook; jobsWait: boolean } = { book: openGates(draft), jobsWait: false },
+): boolean {
   return pool.spec.launch.markets.every((market) => {
-    const gate = laneOf(draft, pool, market, { book, jobsWait: false })?.gate;
+    const gate = laneOf(draft, pool, market, at)?.gate;
     return gate === undefined || gate.kind === 'closed';
   });
 }

@@ -5,6 +5,7 @@ import type { EpochMs } from '../domain/units.ts';
 import { type Allotment, allotJobs, type PoolRoom } from '../queue/allot-jobs.ts';
 import type { Counts } from './count-pool.ts';
 import type { Draft, PoolDraft } from './draft.ts';
+import { isShut, openGates } from './lanes.ts';
 import { AT_ONCE_MS } from './reserve.ts';
 
 /** A job that needs a machine: a create, or a pending job of the queue. */
@@ -18,6 +19,8 @@ export type PendingInput = {
   runnerIdle: number;
   /** Creates that are for jobs: waiting ones beyond the fill. */
   demandBy: readonly Lease[];
+  /** What the pool holds idle without regard to the jobs that are to be shared: `max(I, H + fill)`. */
+  idleWants(): number;
 };
 
 const none: Allotment = { matching: 0, fresh: [], held: 0, cut: 0, loose: [] };
@@ -67,13 +70,18 @@ export function sharePending(
   const stages = [...(queue?.coming?.values() ?? [])].flat();
   if (queue === undefined || queue.groups.length + stages.length === 0) return () => none;
   const since = Math.min(...[...queue.groups, ...stages].map(({ observedAt }) => observedAt));
+  // Where nothing was refused lately nothing can be shut.
+  const at = draft.seen.rests.length === 0 ? null : { book: openGates(draft), jobsWait: true };
   const rooms = inputs.map((input): PoolRoom => {
     const { counts, demandBy, pool } = input;
+    const spare = counts.ready + counts.coming + counts.held - demandBy.length;
     return {
       pool: pool.spec.id,
       share: pool.spec.queue?.share ?? 1,
       room: roomOf(draft, input),
-      spare: counts.ready + counts.coming + counts.held - demandBy.length,
+      spare,
+      surplus: spare - input.idleWants(),
+      isShut: at !== null && isShut(draft, pool, at),
       claims: claimsOf(input, since),
     };
   });

@@ -91,7 +91,7 @@ export function updateReserves(draft: Draft): void {
 }
 
 /** What is known of a pool before the pending jobs are shared. */
-type Half = Omit<PendingInput, 'runnerIdle'> & {
+type Half = Omit<PendingInput, 'runnerIdle' | 'idleWants'> & {
   idle: IdleView;
   waiting: number;
   fill: number;
@@ -99,15 +99,20 @@ type Half = Omit<PendingInput, 'runnerIdle'> & {
   cut: number;
 };
 
+/** I with the reserve. `loose`: claims of jobs that no look shows. */
+function wantIdleOf(draft: Draft, { pool, idle }: Half, room: number, loose: Allotment['loose']): number {
+  // Nobody can use more reserve than jobs may still start.
+  const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
+  return idleAhead(draft, pool, idle, loose) + reserve;
+}
+
 function finish(draft: Draft, half: Half, { room, jobs }: { room: number; jobs: Allotment }): Sizing {
   const { pool, counts, idle, waiting, fill, demandBy: creates } = half;
   const { limit } = pool.spec;
   const fresh = jobs.fresh.map((since): Need => ({ since, name: '' }));
   const pending = fresh.length;
   const demand = demandOf({ waiting: creates.length + fill, fill, pending, headroom: room });
-  // Nobody can use more reserve than jobs may still start.
-  const reserve = idle.runner > 0 ? Math.min(pool.memory.reserve, Math.max(0, room - idle.own)) : 0;
-  const wantIdle = idleAhead(draft, pool, idle, jobs.loose) + reserve;
+  const wantIdle = wantIdleOf(draft, half, room, jobs.loose);
   const { busy, held, supply } = counts;
   const sum = { busy, held, demand, wantIdle, fill };
   const isFull = limit > 0 && busy + demand + jobs.held >= limit;
@@ -167,7 +172,11 @@ export function sizePools(draft: Draft): Sizing[] {
     return { ...claim, demandBy, cut: leases.length - demandBy.length };
   });
   const creates = halves.reduce((sum, { demandBy }) => sum + demandBy.length, 0);
-  const inputs = halves.map((half) => ({ ...half, runnerIdle: half.idle.runner }));
+  const inputs = halves.map((half) => ({
+    ...half,
+    runnerIdle: half.idle.runner,
+    idleWants: () => Math.max(wantIdleOf(draft, half, room, []), half.counts.held + half.fill),
+  }));
   const jobsOf = sharePending(draft, inputs, room - creates);
   return halves.map((half) => finish(draft, half, { room, jobs: jobsOf(half.pool) }));
 }

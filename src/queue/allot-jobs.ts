@@ -13,6 +13,10 @@ export type PoolRoom = {
   room: number;
   /** Machines that stand or come and have no job in sight. */
   spare: number;
+  /** Those of `spare` that are beyond its idle wants: nothing takes their place. */
+  surplus: number;
+  /** No machine may be launched for it now. */
+  isShut: boolean;
   /** When it claimed jobs: its creates, and held machines that turned busy. */
   claims: readonly EpochMs[];
 };
@@ -48,6 +52,8 @@ type Running = {
   /** Jobs of its share that are still to be given. */
   quota: number;
   spare: number;
+  surplus: number;
+  isShut: boolean;
   matching: number;
   fresh: EpochMs[];
   held: number;
@@ -69,7 +75,13 @@ function holdBack(one: Running | undefined): void {
   one.cut += 1;
 }
 
-/** Who gets the next job: machines that stand already go before new ones, then who has most room. */
+/** 3: a machine serves that nobody wants idle. 2: one of its idle ones, which another will replace. 1: a new one. 0: none soon. */
+function standing({ spare, surplus, isShut }: Running): number {
+  if (spare > 0) return surplus > 0 ? 3 : 2;
+  return isShut ? 0 : 1;
+}
+
+/** Who gets the next job: machines that stand already go before new ones, unwanted ones first; who may launch none comes last; then who has most room. */
 function bestPool(pools: readonly string[], running: ReadonlyMap<string, Running>): Running | null {
   let best: Running | null = null;
   for (const pool of pools) {
@@ -77,11 +89,18 @@ function bestPool(pools: readonly string[], running: ReadonlyMap<string, Running
     if (one === undefined || one.room <= 0 || one.quota <= 0) continue;
     const isBetter =
       best === null ||
-      (one.spare > 0 && best.spare <= 0) ||
-      (one.spare > 0 === best.spare > 0 && one.room > best.room);
+      standing(one) > standing(best) ||
+      (standing(one) === standing(best) && one.room > best.room);
     if (isBetter) best = one;
   }
   return best;
+}
+
+/** An order that does not hang on who was looked at first: jobs of one moment go by it. */
+function byContent(one: JobGroup, other: JobGroup): number {
+  const [mine, others] = [one.pools.join(' '), other.pools.join(' ')];
+  if (mine !== others) return mine < others ? -1 : 1;
+  return one.observedAt - other.observedAt || Number(one.held) - Number(other.held);
 }
 
 /** Gives the jobs to pools, fresh ones before held ones, the oldest first; `headroom`: jobs that may still start in all. */
@@ -90,7 +109,7 @@ export function allotJobs(
   pools: readonly PoolRoom[],
   headroom: number,
 ): Map<string, Allotment> {
-  const left: Left[] = groups.map((group) => ({ group, queuedAt: [...group.queuedAt] }));
+  const left: Left[] = groups.toSorted(byContent).map((group) => ({ group, queuedAt: [...group.queuedAt] }));
   const running = new Map<string, Running>();
   const claims = pools.flatMap(({ pool, claims: at }) => at.map((claimedAt) => ({ pool, claimedAt })));
   const observed = new Map(pools.map(({ pool }) => [pool, countFor(left, pool)]));
@@ -100,11 +119,20 @@ export function allotJobs(
     if (take(left, pool, claimedAt)) claimed.set(pool, (claimed.get(pool) ?? 0) + 1);
     else loose.get(pool)?.push(claimedAt);
   }
-  for (const { pool, share, room, spare } of pools) {
+  for (const { pool, share, room, spare, surplus, isShut } of pools) {
     const quota = Math.ceil(share * (observed.get(pool) ?? 0)) - (claimed.get(pool) ?? 0);
     const matching = countFor(left, pool);
     const none = { fresh: [], held: 0, cut: 0 };
-    running.set(pool, { room, quota, spare, matching, loose: loose.get(pool) ?? [], ...none });
+    running.set(pool, {
+      room,
+      quota,
+      spare,
+      surplus,
+      isShut,
+      matching,
+      loose: loose.get(pool) ?? [],
+      ...none,
+    });
   }
   const jobs = left.flatMap(({ group, queuedAt }) => queuedAt.map((at) => ({ group, at })));
   jobs.sort((a, b) => Number(a.group.held) - Number(b.group.held) || a.at - b.at);
@@ -119,6 +147,7 @@ export function allotJobs(
     best.room -= 1;
     best.quota -= 1;
     best.spare -= 1;
+    best.surplus -= 1;
     if (group.held) best.held += 1;
     else best.fresh.push(at);
   }

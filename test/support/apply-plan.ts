@@ -20,8 +20,8 @@ type Rows = { machines: Map<string, Machine>; launches: Map<string, Launch> };
 function applyLaunch(rows: Rows, seen: Observation, action: Extract<Action, { kind: 'launch' }>): void {
   const spec = seen.pools.find((pool) => pool.spec.id === action.pool)?.spec ?? poolSpec();
   const site = spec.launch.site.key;
-  const request = launchRequest({ offering: action.offering });
-  const { token, machines } = action;
+  const { token, machines, offering, way, places } = action;
+  const request = launchRequest({ offering, ...(way && { way }), ...(places && { places }) });
   rows.launches.set(
     token,
     launchRow({ token, pool: spec.id, site, machines, request, at: seen.now, sends: 1 }),

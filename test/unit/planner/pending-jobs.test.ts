@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Observation } from '../../../src/domain/observation.ts';
 import type { JobGroup, PoolQueue, QueueView } from '../../../src/domain/queue.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../src/domain/units.ts';
+import { offeringOf } from '../../../src/planner/draft.ts';
 import { planTick } from '../../../src/planner/plan.ts';
+import { restKeyOf } from '../../../src/planner/rest.ts';
 import {
   counter,
   creates,
@@ -16,6 +18,7 @@ import {
   observation,
   poolSpec,
   poolView,
+  SITE,
 } from '../../support/builders.ts';
 
 const SEEN = NOON - 5 * SECOND_MS;
@@ -295,4 +298,37 @@ test('without a queue everything is as before', () => {
   const size = planOf(seen).sizeOf('linux');
   expect(size).toMatchObject({ pending: 0, demand: 3, wanted: 3 });
   expect(planOf(seen).codes('linux')).not.toContain('queue-stale');
+});
+
+describe('a job that two pools may take', () => {
+  const shared = (count: number) => queue([jobs(count, { pools: ['idle', 'used'] })]);
+
+  test('goes where a machine stands that nobody wants idle, so that none is ended here and launched there', () => {
+    const policy = { idleCount: 5, idleTimeMs: 30 * MINUTE_MS };
+    const seen = observation({
+      pools: [
+        dropIn(policy, { id: 'idle' }),
+        dropIn({ idleCount: 0, idleTimeMs: 0 }, { id: 'used', limit: 9 }),
+      ],
+      machines: [
+        ...Array.from({ length: 5 }, (_, index) => machine({ id: `m-${index}`, pool: 'idle' })),
+        machine({ id: 'm-used', pool: 'used', idleSince: NOON - 10 * MINUTE_MS }),
+      ],
+      queue: shared(1),
+    });
+    const { plan, sizeOf } = planOf(seen);
+    expect([sizeOf('used')?.demand, sizeOf('idle')?.demand]).toEqual([1, 0]);
+    expect(plan.actions.filter(({ kind }) => kind === 'retire' || kind === 'launch')).toEqual([]);
+  });
+
+  test('does not wait for the pool that may launch nothing now', () => {
+    const specs = [poolSpec({ id: 'idle' }), poolSpec({ id: 'used', limit: 9 })];
+    const [closed] = specs;
+    if (closed === undefined) throw new Error('no pool');
+    const outcome = { kind: 'denied', scope: 'pool', code: 'denied', message: 'no' } as const;
+    const key = restKeyOf(SITE, closed.id, offeringOf(closed), outcome);
+    const rest = { key, outcome, failures: 2, since: NOON - MINUTE_MS, until: NOON + 10 * MINUTE_MS };
+    const { launched } = planOf(observation({ pools: specs, rests: [rest], queue: shared(4) }));
+    expect([launched('idle'), launched('used')]).toEqual([0, 4]);
+  });
 });
