@@ -48,6 +48,14 @@ const simple: fc.Arbitrary<Step> = fc.oneof(
     name: `boot ${pool} ${ms}`,
     run: (store: Store) => store.addBoot(pool, ms),
   })),
+  fc.tuple(ids, fc.integer({ min: 1, max: 9 })).map(([key, failures]) => ({
+    name: `rest ${key} ${failures}`,
+    run: (store: Store) => {
+      const outcome = { kind: 'throttled', scope: 'account', code: 'x', message: 'x' } as const;
+      return store.putRest({ key, outcome, failures, since: NOON, until: NOON + failures });
+    },
+  })),
+  ids.map((key) => ({ name: `no rest ${key}`, run: (store: Store) => store.deleteRest(key) })),
   ids.map((path) => ({ name: `store /${path}`, run: (store: Store) => store.addStore(`/${path}`) })),
   fc.tuple(ids, ids).map(([name, value]) => ({
     name: `fact ${name}`,
@@ -100,6 +108,7 @@ function told(store: Store): unknown {
     machines: by(store.machines(), ({ id }) => id),
     leases: by(store.leases(), ({ name }) => name),
     launches: by(store.launches(), ({ token }) => token),
+    rests: by(store.rests(), ({ key }) => key),
     stores: store.stores(),
     events: store.events({ limit: 100 }),
     ofA: store.events({ limit: 3, pool: 'a' }),
