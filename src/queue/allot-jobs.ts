@@ -96,11 +96,15 @@ function bestPool(pools: readonly string[], running: ReadonlyMap<string, Running
   return best;
 }
 
-/** An order that does not hang on who was looked at first: jobs of one moment go by it. */
-function byContent(one: JobGroup, other: JobGroup): number {
-  const [mine, others] = [one.pools.join(' '), other.pools.join(' ')];
-  if (mine !== others) return mine < others ? -1 : 1;
-  return one.observedAt - other.observedAt || Number(one.held) - Number(other.held);
+/** The groups in an order that does not hang on who was looked at first: jobs of one moment go by it. */
+function inOrder(groups: readonly JobGroup[]): JobGroup[] {
+  const keyed = groups.map((group) => ({ group, pools: group.pools.join(' ') }));
+  keyed.sort((one, other) => {
+    if (one.pools !== other.pools) return one.pools < other.pools ? -1 : 1;
+    const [mine, others] = [one.group, other.group];
+    return mine.observedAt - others.observedAt || Number(mine.held) - Number(others.held);
+  });
+  return keyed.map(({ group }) => group);
 }
 
 /** Gives the jobs to pools, fresh ones before held ones, the oldest first; `headroom`: jobs that may still start in all. */
@@ -109,7 +113,7 @@ export function allotJobs(
   pools: readonly PoolRoom[],
   headroom: number,
 ): Map<string, Allotment> {
-  const left: Left[] = groups.toSorted(byContent).map((group) => ({ group, queuedAt: [...group.queuedAt] }));
+  const left: Left[] = inOrder(groups).map((group) => ({ group, queuedAt: [...group.queuedAt] }));
   const running = new Map<string, Running>();
   const claims = pools.flatMap(({ pool, claims: at }) => at.map((claimedAt) => ({ pool, claimedAt })));
   const observed = new Map(pools.map(({ pool }) => [pool, countFor(left, pool)]));
