@@ -114,7 +114,7 @@ const starts = fc
   .map(([day, minutes]) => Date.parse(day) + minutes * MINUTE_MS);
 
 describe('the calendar and a reader minute by minute agree', () => {
-  test('on the policy in force and on its next change', () => {
+  test('on the policy in force and on its next change', { timeout: 60_000 }, () => {
     const property = fc.property(fc.array(line, { minLength: 1, maxLength: 3 }), starts, (lines, start) => {
       const periods = lines.map(
         ({ text, zone }, index): Period => ({
