@@ -104,7 +104,7 @@ for (const { name, make, words, can, lacks } of disks) {
       disk = make();
       world = await startWorld({
         env: disk.env,
-        machine: 'IdleCount = 1\n    IdleTime = 600\n    MaxBuilds = 10',
+        machine: 'IdleCount = 2\n    IdleTime = 600\n    MaxBuilds = 10',
       });
       for (const one of [busy, given]) expect(await world.create(one)).toMatchObject({ code: 0 });
       await startJob(world, busy, '7');
