@@ -73,6 +73,11 @@ export type Observation = {
   instances: ReadonlyMap<string, Source<readonly Instance[]>>;
   budgets: ReadonlyMap<string, CallBudget>;
   /**
+   * By site key: spot requests of ours that may bring a machine and that no launch on record waits for, by pool; null: never
+   * seen by this state. Absent: nobody looks at them.
+   */
+  strayRequests?: ReadonlyMap<string, ReadonlyMap<string, number> | null>;
+  /**
    * First looks, as the plan before left them: instances of this manager without a record by their id, and what a
    * listing did not show by `absent:<machine>` and `launch:<token>`, with the listing's time; what was asked again by
    * `sent:<token>` and `end:<instance>`, with the tick's. Only orphans have no colon. Need not be stored.

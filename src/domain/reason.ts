@@ -21,6 +21,8 @@ export const reasonTexts = {
   'failed-launches': 'failed_launches_per_minute holds growth back: too many launch calls failed just now',
   'open-requests': 'no more spot requests may be open at a time',
   'requests-open': 'spot requests are open: EC2 has not filled them yet',
+  'requests-unseen':
+    'spot requests of a lost state may be open: nothing is requested before EC2 has shown them',
   'queue-stale': 'the job queue was not seen lately; nothing is launched or ended for it',
   paused: 'the pool is paused',
   'draining-pool': 'the pool is being drained',

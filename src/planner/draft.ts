@@ -38,7 +38,7 @@ export type PoolDraft = {
   readonly slots: Slot[];
   /** Creates without a machine, oldest first. */
   readonly waiting: Lease[];
-  /** Running instances of ours without a record: nobody is given them yet, but they stand against limits. */
+  /** Running instances of ours without a record, and requests that may bring one: nobody is given them yet, but they stand against limits. */
   unrecorded: number;
   /** What the steps have to say about this pool, by code. */
   readonly notes: Map<ReasonCode, Record<string, string | number | boolean | null>>;
@@ -96,7 +96,7 @@ function openPools(seen: Observation): PoolDraft[] {
       places: seen.places?.get(spec.id) ?? null,
       slots: [],
       waiting: [],
-      unrecorded: 0,
+      unrecorded: seen.strayRequests?.get(spec.launch.site.key)?.get(spec.id) ?? 0,
       notes: new Map(),
     }))
     .toSorted((a, b) => compareText(a.spec.id, b.spec.id));

@@ -68,11 +68,17 @@ function isBlind(draft: Draft, site: string): boolean {
   );
 }
 
+/** Requests of a state that was lost may be open, and filled beside those of now. */
+function isUnseen(draft: Draft, { launch }: PoolDraft['spec']): boolean {
+  return launch.way === 'spot-request' && draft.seen.strayRequests?.get(launch.site.key) === null;
+}
+
 function roomOf(draft: Draft, { pool, counts }: Sizing): { room: number; ends: ReasonCode } {
   if (pool.memory.paused) return { room: 0, ends: 'paused' };
   if (pool.memory.draining) return { room: 0, ends: 'draining-pool' };
   const { limit, maxComing, launch } = pool.spec;
   if (isBlind(draft, launch.site.key)) return { room: 0, ends: 'stale-instances' };
+  if (isUnseen(draft, pool.spec)) return { room: 0, ends: 'requests-unseen' };
   const byLimit = limit > 0 ? limit - counts.counted : Infinity;
   const byComing = maxComing > 0 ? maxComing - counts.coming : Infinity;
   return byComing < byLimit ? { room: byComing, ends: 'max-coming' } : { room: byLimit, ends: 'limit' };

@@ -187,13 +187,15 @@ export function isShut(
   });
 }
 
-/** Requests that are, or may be, open: machines of unanswered spot requests that have no instance. */
-export function openRequests({ launches, machines }: Observation): number {
+/** Requests that are, or may be, open: machines of unanswered spot requests that have no instance, and strays. */
+export function openRequests({ launches, machines, strayRequests }: Observation): number {
+  const strays = [...(strayRequests?.values() ?? [])].flatMap((byPool) => [...(byPool?.values() ?? [])]);
+  const stray = strays.reduce((sum, count) => sum + count, 0);
   const asked = new Set(
     launches.flatMap(({ token, request }: Launch) => (request.way === 'spot-request' ? [token] : [])),
   );
-  if (asked.size === 0) return 0;
-  return machines.filter(({ launch, instance }) => instance === null && asked.has(launch)).length;
+  if (asked.size === 0) return stray;
+  return stray + machines.filter(({ launch, instance }) => instance === null && asked.has(launch)).length;
 }
 
 /**

@@ -14,6 +14,7 @@ import type { WaitingLine } from '../service/waiting-line.ts';
 import { createJumpWatch, moveTimes } from './clock-jump.ts';
 import type { Resolver } from './resolver.ts';
 import type { Sightings } from './sightings.ts';
+import type { StrayRequests } from './stray-requests.ts';
 
 /** Before the first boot was seen: a plain Ubuntu with Docker installed at boot takes about that (facts: boot times). */
 const FIRST_BOOT_GUESS_MS: DurationMs = 90 * SECOND_MS;
@@ -32,6 +33,7 @@ type ObserveDeps = {
   journal: Journal;
   /** A machine that is called ready, but nobody has looked since the start: neither to be ended nor counted on. */
   isOpen(machine: string): boolean;
+  strays: StrayRequests;
   /** The job queue now; absent: nobody looks at one. */
   queueView?: (now: EpochMs) => QueueView;
 };
@@ -103,6 +105,7 @@ export function createObserver(deps: ObserveDeps): Observer {
         .map(({ pool, at }) => ({ pool, at })),
       rests: store.rests(),
       instances: new Map(inUse.map((site) => [site.key, sightings.view(site.key)])),
+      strayRequests: new Map(inUse.map((site) => [site.key, deps.strays.view(site.key)])),
       budgets: new Map<string, CallBudget>(inUse.map((site) => [site.key, cloud.budget(site)])),
       // First looks have their times of before: two must be a minute apart in truth.
       orphansSeen: jump === 0 ? orphansSeen : new Map(),

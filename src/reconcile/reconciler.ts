@@ -21,6 +21,7 @@ import { createObserver, type Observer } from './observe.ts';
 import { createResolver } from './resolver.ts';
 import { createSightings, type Sightings } from './sightings.ts';
 import { createSpotWatch, type SpotWatch } from './spot-watch.ts';
+import { createStrayRequests } from './stray-requests.ts';
 
 export type Reconciler = {
   loop: Loop;
@@ -64,10 +65,11 @@ export function createReconciler(deps: Deps): Reconciler {
   const nudge = () => loop.nudge();
   const owner = () => config.get().settings.owner;
   const sightings = createSightings({ cloud, clock, owner, changed: nudge }, stop);
+  const strays = createStrayRequests({ ...deps, sightings });
   const resolver = createResolver({ cloud, clock, changed: nudge }, stop);
   const proof = createFreeProof(deps);
   const prices = createPriceBook({ ...deps, nudge, placesOf: (pool) => resolver.places(pool) });
-  const observer = createObserver({ ...deps, sightings, resolver, prices, isOpen: proof.isOpen });
+  const observer = createObserver({ ...deps, sightings, resolver, prices, strays, isOpen: proof.isOpen });
   const explainer = createExplainer({ metrics, journal });
   const renewals = createRenewals({
     ...deps,
@@ -82,7 +84,7 @@ export function createReconciler(deps: Deps): Reconciler {
   const cleaner = createHostCleaner({ ...deps, nudge, diskOf }, stop);
   const acting = { ...deps, sightings, resolver, nudge, site: (key: string) => observer.site(key) };
   const actor = createActor(acting);
-  const spot = createSpotWatch({ ...acting, sites: () => observer.sites() });
+  const spot = createSpotWatch({ ...acting, strays, sites: () => observer.sites() });
   const dropGone = (before: EpochMs) => store.dropGone(before);
   const pools = () => deps.config.get().pools.length;
   const loop = createLoop({ ...deps, observer, actor, explainer, pools, dropGone });

@@ -10,6 +10,7 @@ import { noticesOfRequests } from '../domain/spot-request.ts';
 import { type DurationMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
 import type { Notices } from '../ports/notices.ts';
 import { followRequests } from './follow-requests.ts';
+import type { StrayRequests } from './stray-requests.ts';
 import { type NoticeDeps, takeNotice } from './take-notice.ts';
 import { createPriceWatch } from './watch-prices.ts';
 
@@ -26,19 +27,20 @@ const LIST_LIMIT_MS: DurationMs = 30 * SECOND_MS;
 /** Pauses after failures: doubled up to this; a missing right is asked for again as rarely. */
 const LONGEST_PAUSE_MS: DurationMs = 10 * MINUTE_MS;
 
-type WatchDeps = NoticeDeps & { sites(): CloudSite[]; notices?: Notices };
+type WatchDeps = NoticeDeps & { sites(): CloudSite[]; strays: StrayRequests; notices?: Notices };
 
 export type SpotWatch = { run(signal: AbortSignal): Promise<void> };
 
 type Look = { at: DurationMs; failures: number; underWay: boolean };
 
 /** How long until the next look; null = there is nothing to look for. */
-function everyMs({ store, config }: WatchDeps, site: string): DurationMs | null {
+function everyMs({ store, config, strays }: WatchDeps, site: string): DurationMs | null {
   const pools = config.get().pools.filter(({ launch }) => launch.site.key === site);
   const open = store.launches().some((launch) => {
     return launch.state === 'intended' && launch.site === site && launch.request.way === 'spot-request';
   });
-  if (open) return LOOK_EVERY_MS;
+  const asks = pools.some(({ launch }) => launch.way === 'spot-request');
+  if (open || (asks && strays.view(site)?.size !== 0)) return LOOK_EVERY_MS;
   const standing = store.machines().some((machine) => {
     const isUp = machine.phase !== 'gone' && machine.phase !== 'terminating' && machine.instance !== null;
     return isUp && machine.site === site && machine.offering.market === 'spot';
@@ -47,16 +49,16 @@ function everyMs({ store, config }: WatchDeps, site: string): DurationMs | null 
     return pools.length > 0 && pools.every((pool) => pool.interruptionQueue !== null)
       ? SLOW_EVERY_MS
       : LOOK_EVERY_MS;
-  return pools.some(({ launch }) => launch.way === 'spot-request') ? SWEEP_EVERY_MS : null;
+  return asks ? SWEEP_EVERY_MS : null;
 }
 
-function pauseAfter(failures: number, firstMs: DurationMs): DurationMs {
-  return failures === 0 ? firstMs : Math.min(LONGEST_PAUSE_MS, firstMs * 2 ** Math.min(failures, 10));
+function pauseAfter(failures: number, firstMs: DurationMs, mostMs = LONGEST_PAUSE_MS): DurationMs {
+  return failures === 0 ? firstMs : Math.min(mostMs, firstMs * 2 ** Math.min(failures, 10));
 }
 
 /** One look at the requests of a site, acted upon. */
 async function lookAt(deps: WatchDeps, site: CloudSite): Promise<void> {
-  const { cloud, clock, config, stop, sightings } = deps;
+  const { cloud, clock, config, stop, sightings, strays } = deps;
   const { owner } = config.get().settings;
   const requests = await cloud.listSpotRequests(site, owner, clock.timeout(LIST_LIMIT_MS, stop));
   const view = sightings.view(site.key);
@@ -66,6 +68,7 @@ async function lookAt(deps: WatchDeps, site: CloudSite): Promise<void> {
       .map(({ id }) => id),
   );
   for (const notice of noticesOfRequests(requests, (id) => !down.has(id))) takeNotice(deps, notice);
+  strays.shown(site.key, requests);
   await followRequests(deps, site, requests);
 }
 
@@ -77,14 +80,19 @@ function createRequestLooks(deps: WatchDeps): (signal: AbortSignal) => void {
       const every = everyMs(deps, site.key);
       const look = looks.get(site.key) ?? { at: Number.NEGATIVE_INFINITY, failures: 0, underWay: false };
       looks.set(site.key, look);
-      if (every === null || look.underWay || now - look.at < pauseAfter(look.failures, every)) continue;
+      if (every === null || look.underWay) continue;
+      // Before the first look pools may have to wait for it.
+      const most = deps.strays.isSeen(site.key) ? LONGEST_PAUSE_MS : MINUTE_MS;
+      if (now - look.at < pauseAfter(look.failures, every, most)) continue;
       Object.assign(look, { at: now, underWay: true });
       void lookAt(deps, site)
         .then(() => {
           look.failures = 0;
         })
         .catch((error: unknown) => {
-          look.failures += outcomeOf(error)?.kind === 'denied' ? 10 : 1;
+          const isDenied = outcomeOf(error)?.kind === 'denied';
+          if (isDenied) deps.strays.denied(site.key);
+          look.failures += isDenied ? 10 : 1;
           if (!signal.aborted)
             deps.log.warn('spot requests cannot be looked at; interruptions show later', {
               site: site.key,

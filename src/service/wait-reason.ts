@@ -22,6 +22,7 @@ const holding: ReadonlySet<ReasonCode> = new Set([
   'failed-launches',
   'open-requests',
   'requests-open',
+  'requests-unseen',
 ]);
 
 function counted(count: number, what: string): string {

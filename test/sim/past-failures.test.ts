@@ -55,6 +55,30 @@ describe('a lost database', () => {
     expect(story.book.all()).toEqual([]);
   });
 
+  test('asks for no spot machine beside the requests that are open still, however late EC2 shows them', async () => {
+    let isBlind = false;
+    const trouble = (action: string) =>
+      isBlind && action === 'DescribeSpotInstanceRequests' ? 'failed' : null;
+    const story = await simStory({ limit: 2, bySpotRequest: true, hooks: { trouble } });
+    const { world } = story.stage;
+    const [type = ''] = (await simConfig({ bySpotRequest: true })).pools[0]?.launch.instanceTypes ?? [];
+    const offer = { type, zone: 'eu-central-1a', market: 'spot' } as const;
+    const open = () => world.spotRequests().filter(({ state }) => state === 'open').length;
+    world.capacity.set(offer, 0);
+    enqueue(story, 2, 60);
+    await story.until('requests to be open', () => open() === 2);
+    isBlind = true;
+    loseDatabase(story);
+    await story.minutes(1);
+    world.capacity.set(offer, null);
+    await story.minutes(2);
+    isBlind = false;
+    await story.minutes(15);
+    expect(story.alive()).toHaveLength(2);
+    expect(running(story)).toBe(2);
+    expect(story.book.all()).toEqual([]);
+  });
+
   test('leaves a silent host with a job alone: the folder that names it is enough', async () => {
     const story = await simStory();
     enqueue(story, 1, 45);

@@ -210,6 +210,24 @@ describe('idle launches', () => {
     expect(counts(seen)).toEqual([]);
     expect(codes(seen)).toContain('stale-instances');
   });
+
+  test('by spot request wait until the requests of a state before were seen, and leave room for those that are open', () => {
+    const asking = dropIn(
+      { idleCount: 3 },
+      { limit: 4, launch: launchSpec({ way: 'spot-request', markets: ['spot'] }) },
+    );
+    const after = (strays: ReadonlyMap<string, number> | null) =>
+      observation({ pools: [asking], strayRequests: new Map([[SITE, strays]]) });
+    expect(counts(after(null))).toEqual([]);
+    expect(codes(after(null))).toContain('requests-unseen');
+    expect(counts(after(new Map([['linux', 2]])))).toEqual([['linux', 2, 'idle']]);
+    expect(counts(after(new Map()))).toEqual([['linux', 3, 'idle']]);
+  });
+
+  test('by other ways do not wait for requests', () => {
+    const seen = observation({ pools: [dropIn({ idleCount: 3 })], strayRequests: new Map([[SITE, null]]) });
+    expect(counts(seen)).toEqual([['linux', 3, 'idle']]);
+  });
 });
 
 describe('max_cost_per_hour', () => {
