@@ -8,27 +8,14 @@ import type { Plan } from '../../src/domain/plan.ts';
 import type { JobGroup, PoolQueue, QueueView } from '../../src/domain/queue.ts';
 import { SECOND_MS } from '../../src/domain/units.ts';
 import { planTick } from '../../src/planner/plan.ts';
+import { anyGroup, poolIds } from '../support/any-broad-observation.ts';
 import { anyObservation } from '../support/any-observation.ts';
 import { counter, lease, NOON, SITE } from '../support/builders.ts';
 
 const RUNS = { numRuns: 250 };
-const pools = ['a', 'b', 'c'] as const;
-
-const anyGroup: fc.Arbitrary<JobGroup> = fc
-  .record({
-    names: fc.subarray([...pools], { minLength: 1 }),
-    age: fc.integer({ min: 0, max: 120 }),
-    held: fc.constantFrom(false, false, true),
-    jobs: fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 25 }),
-  })
-  .map(({ names, age, held, jobs }) => {
-    const observedAt = NOON - age * SECOND_MS;
-    const queuedAt = jobs.toSorted((one, other) => other - one).map((past) => observedAt - past * SECOND_MS);
-    return { pools: names, observedAt, held, queuedAt };
-  });
 
 function viewOf(groups: readonly JobGroup[]): QueueView {
-  const each = pools.map((pool): [string, PoolQueue] => [
+  const each = poolIds.map((pool): [string, PoolQueue] => [
     pool,
     { pool, source: 'rest', state: 'fresh', at: NOON, why: 'asked for', exact: true },
   ]);
@@ -158,7 +145,7 @@ describe('more to do', () => {
 
   // Without a queue: there a create that came after the look may be one of its jobs, whichever pool that would have gone to.
   test('in creates, of any pools, never brings fewer machines', () => {
-    const added = fc.array(fc.tuple(fc.constantFrom(...pools), fc.integer({ min: 0, max: 300 })), {
+    const added = fc.array(fc.tuple(fc.constantFrom(...poolIds), fc.integer({ min: 0, max: 300 })), {
       minLength: 1,
       maxLength: 12,
     });

@@ -325,11 +325,11 @@ export function observation(
   };
 }
 
-/** Ids that count up, so that plans can be compared. */
-export function counter(): { machineId(): string; token(): string } {
+/** Ids that count up, so that plans can be compared; those of another `plan` are others. */
+export function counter(plan = 'new'): { machineId(): string; token(): string } {
   let [machines, tokens] = [0, 0];
   return {
-    machineId: () => `m-new-${String(++machines).padStart(4, '0')}`,
-    token: () => `t-new-${String(++tokens).padStart(4, '0')}`,
+    machineId: () => `m-${plan}-${String(++machines).padStart(4, '0')}`,
+    token: () => `t-${plan}-${String(++tokens).padStart(4, '0')}`,
   };
 }
