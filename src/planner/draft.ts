@@ -38,7 +38,7 @@ export type PoolDraft = {
   readonly slots: Slot[];
   /** Creates without a machine, oldest first. */
   readonly waiting: Lease[];
-  /** Running instances of ours without a record, and requests that may bring one: nobody is given them yet, but they stand against limits. */
+  /** Instances of ours without a record, and requests that may bring one: nobody is given them yet, but they stand against limits. */
   unrecorded: number;
   /** What the steps have to say about this pool, by code. */
   readonly notes: Map<ReasonCode, Record<string, string | number | boolean | null>>;

@@ -1,7 +1,8 @@
 // The reserve of a runner that holds idle machines (R > 0) while no queue can be seen: it asks for R machines at a time,
 // so a burst would take a boot for each R jobs. When what it was handed turns busy at once, the reserve doubles; at rest
 // it halves again (design §5).
-// Trap: one wave must double once, and a steady stream of jobs never. What counts after a doubling is a machine that the doubling itself brought.
+// Trap: one wave must double once, and a steady stream of jobs never. What counts after a doubling is a machine that the
+// doubling itself brought.
 import type { Lease } from '../domain/lease.ts';
 import type { Machine } from '../domain/machine.ts';
 import { type DurationMs, type EpochMs, MINUTE_MS, SECOND_MS } from '../domain/units.ts';
